@@ -1,0 +1,55 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Install the Debian packages that building and testing need and that are
+# missing; with --ci or --long also those of the further checks.
+set -eu
+export LC_ALL=C DEBIAN_FRONTEND=noninteractive
+
+packages="gcc g++ cmake ninja-build pkg-config libssl-dev libsodium-dev
+liblmdb-dev libmicrohttpd-dev libcurl4-openssl-dev libinih-dev libcmocka-dev
+tshark nftables iproute2 python3 python3-pytest universal-ctags clang
+clang-format libclang-rt-14-dev"
+case ${1-} in
+"") ;;
+--ci | --long) packages="$packages valgrind clang-tidy cppcheck" ;;
+*)
+    echo "usage: $0 [--ci|--long]" >&2
+    exit 64
+    ;;
+esac
+
+missing=
+for package in $packages; do
+    status=$(dpkg-query -W -f '${db:Status-Status}\n' "$package" 2>/dev/null) ||
+        status=
+    case $status in
+    *installed*) ;;
+    *) missing="$missing $package" ;;
+    esac
+done
+[ -n "$missing" ] || exit 0
+
+if [ "$(id -u)" -ne 0 ]; then
+    echo "install-deps: packages are missing; as root, run:" >&2
+    echo "  apt-get install --no-install-recommends$missing" >&2
+    exit 1
+fi
+
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+
+# $missing is a list of words.
+# shellcheck disable=SC2086
+install() {
+    apt-get install -y -q --no-install-recommends $missing >"$log" 2>&1 \
+        </dev/null
+}
+
+echo "install-deps: installing$missing"
+install && exit 0
+echo "install-deps: not found as it is; updating the package lists"
+apt-get update -q </dev/null >"$log" 2>&1 || tail -n 5 "$log" >&2
+install && exit 0
+tail -n 20 "$log" >&2
+echo "install-deps: apt-get could not install$missing" >&2
+exit 1

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""What ./test.sh runs, and how its results become cases."""

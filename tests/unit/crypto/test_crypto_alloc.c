@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: MIT */
+/* test_crypto_alloc.c - what a packet costs allocates nothing. Every malloc,
+ * calloc and realloc of this program and of the libraries under it is counted:
+ * under a sanitizer by its hook, otherwise by functions of those names. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "crypto/openssl.h"
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || \
+	__has_feature(memory_sanitizer)
+#define BY_HOOK 1
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define BY_HOOK 1
+#endif
+
+static volatile size_t allocations;
+static volatile size_t fail_in; /* the n-th from now fails; 0: none */
+
+#ifdef BY_HOOK
+
+int __sanitizer_install_malloc_and_free_hooks(
+	void (*malloc_hook)(const volatile void *, size_t),
+	void (*free_hook)(const volatile void *));
+
+static void seen(const volatile void *p, size_t n)
+{
+	(void)p;
+	(void)n;
+	allocations++;
+}
+
+static void freed(const volatile void *p)
+{
+	(void)p;
+}
+
+static int start_counting(void **state)
+{
+	(void)state;
+	return __sanitizer_install_malloc_and_free_hooks(seen, freed) > 0 ? 0
+									  : -1;
+}
+
+#else
+
+#define VISIBLE __attribute__((visibility("default")))
+
+void *__libc_malloc(size_t n);
+void *__libc_calloc(size_t n, size_t size);
+void *__libc_realloc(void *p, size_t n);
+
+static int counted(void)
+{
+	allocations++;
+	return fail_in == 0 || --fail_in != 0;
+}
+
+VISIBLE void *malloc(size_t n)
+{
+	return counted() ? __libc_malloc(n) : NULL;
+}
+
+VISIBLE void *calloc(size_t n, size_t size)
+{
+	return counted() ? __libc_calloc(n, size) : NULL;
+}
+
+VISIBLE void *realloc(void *p, size_t n)
+{
+	return counted() ? __libc_realloc(p, n) : NULL;
+}
+
+static int start_counting(void **state)
+{
+	(void)state;
+	return 0;
+}
+
+#endif
+
+static uint8_t key[64] = {1}, nonce[12] = {2}, text[1216], out[1216];
+static uint8_t pub[MPP_DH_MAX] = {9};
+
+static mpp_err seal(const mpp_crypto *c)
+{
+	return c->ops->seal(c->ctx, key, nonce, (mpp_bytes){key, 9},
+			    (mpp_bytes){text, 1200}, out);
+}
+
+/* Also of a refusal: bad packets must not cost more than good ones. */
+static mpp_err open(const mpp_crypto *c)
+{
+	mpp_err err = c->ops->open(c->ctx, key, nonce, (mpp_bytes){key, 9},
+				   (mpp_bytes){text, 80}, out);
+
+	if (err != MPP_ERR_AUTH || seal(c) != MPP_OK)
+		return MPP_ERR_CRYPTO;
+	return c->ops->open(c->ctx, key, nonce, (mpp_bytes){key, 9},
+			    (mpp_bytes){out, sizeof(out)}, out);
+}
+
+static mpp_err aes(const mpp_crypto *c)
+{
+	mpp_err err = c->ops->aes_encrypt(c->ctx, key, text, out);
+
+	return err != MPP_OK ? err : c->ops->aes_decrypt(c->ctx, key, out, out);
+}
+
+static mpp_err sha512(const mpp_crypto *c)
+{
+	const mpp_bytes part = {text, sizeof(text)};
+
+	return c->ops->sha512(c->ctx, &part, 1, out);
+}
+
+static mpp_err hmac(const mpp_crypto *c)
+{
+	const mpp_bytes part = {text, sizeof(text)};
+
+	return c->ops->hmac(c->ctx, (mpp_bytes){key, 64}, &part, 1, out);
+}
+
+/* More than a batch in all, so that the refill is among it. */
+static mpp_err draw(const mpp_crypto *c)
+{
+	return c->ops->random(c->ctx, out, 16);
+}
+
+static mpp_err dh(const mpp_crypto *c)
+{
+	return c->ops->dh(c->ctx, MPP_SUITE_25519, key, pub, out);
+}
+
+enum { CALLS = 100 };
+
+/* Allocations of CALLS calls, after one that may still set things up. */
+static size_t count(const mpp_crypto *c, mpp_err (*call)(const mpp_crypto *c))
+{
+	size_t before, i;
+
+	if (call(c) != MPP_OK)
+		fail_msg("the primitive fails");
+	before = allocations;
+	for (i = 0; i < CALLS; i++)
+		if (call(c) != MPP_OK)
+			fail_msg("the primitive fails");
+	return allocations - before;
+}
+
+static void packets_allocate_nothing_with(bool use_sodium)
+{
+	static const struct {
+		const char *name;
+		mpp_err (*call)(const mpp_crypto *c);
+	} rows[] = {
+		{"seal", seal},     {"open", open}, {"aes", aes},
+		{"sha512", sha512}, {"hmac", hmac}, {"random", draw},
+	};
+	mpp_crypto c;
+	mpp_err err = crypto_openssl_new(use_sodium, &c);
+	size_t i, n;
+
+	if (use_sodium && err == MPP_ERR_UNSUPPORTED)
+		skip();
+	assert_int_equal(err, MPP_OK);
+	for (i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		n = count(&c, rows[i].call);
+		if (n != 0)
+			fail_msg("%s allocates %zu times in %d calls",
+				 rows[i].name, n, CALLS);
+	}
+	/* The counter does count: OpenSSL makes key objects for this one. */
+	assert_true(count(&c, dh) >= CALLS);
+	mpp_crypto_free(&c);
+}
+
+static void packets_allocate_nothing_by_openssl(void **state)
+{
+	(void)state;
+	packets_allocate_nothing_with(false);
+}
+
+static void packets_allocate_nothing_by_libsodium(void **state)
+{
+	(void)state;
+	packets_allocate_nothing_with(true);
+}
+
+enum { TRIES_MAX = 10000 };
+
+/* The n-th allocation fails, for each n until none is reached: never a table
+ * that is half made, and the next try succeeds. */
+static void every_failed_allocation_is_survived(void **state)
+{
+	mpp_crypto c;
+	mpp_err err;
+	size_t n, left;
+
+	(void)state;
+#ifdef BY_HOOK
+	skip(); /* a hook sees allocations and cannot refuse them */
+#endif
+	assert_int_equal(mpp_crypto_new(&c), MPP_OK);
+	mpp_crypto_free(&c);
+	for (n = 1; n < TRIES_MAX; n++) {
+		c = (mpp_crypto){NULL, NULL};
+		fail_in = n;
+		err = mpp_crypto_new(&c);
+		left = fail_in;
+		fail_in = 0;
+		if (err == MPP_OK) {
+			assert_int_equal(dh(&c), MPP_OK);
+			mpp_crypto_free(&c);
+		} else {
+			assert_int_equal(err, n == 1 ? MPP_ERR_NOMEM
+						     : MPP_ERR_CRYPTO);
+			assert_null(c.ops);
+			assert_null(c.ctx);
+		}
+		if (left != 0)
+			break;
+	}
+	print_message("%zu allocations refused in turn\n", n - 1);
+	assert_true(n > 1 && n < TRIES_MAX);
+	assert_int_equal(mpp_crypto_new(&c), MPP_OK);
+	mpp_crypto_free(&c);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(packets_allocate_nothing_by_openssl),
+		cmocka_unit_test(packets_allocate_nothing_by_libsodium),
+		cmocka_unit_test(every_failed_allocation_is_survived),
+	};
+
+	return cmocka_run_group_tests(tests, start_counting, NULL);
+}
