@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT */
+/** @file mpp/client.h  A device's side of the Mesh Presence Protocol.
+ *
+ * Sans-I/O: bytes and time in, bytes and a deadline out.
+ *
+ *     mpp_client_connect(c, now);
+ *     for (;;) {
+ *         while (mpp_client_send(c, now, &buf) == MPP_OK)
+ *             send buf over UDP to the service;
+ *         while (mpp_client_next_event(c, &ev) == MPP_OK)
+ *             use ev (MPP_EV_SAVE: write durably, mpp_client_saved());
+ *         wait for a datagram until mpp_client_deadline(c);
+ *         mpp_client_receive() or mpp_client_tick();
+ *     }
+ *
+ * mpp/loop.h is this loop ready made, with sockets and a state file.
+ *
+ * Threads: one client belongs to one thread. Nothing is called back. After
+ * fork() a child must not use it: make a new one. */
+#ifndef MPP_CLIENT_H
+#define MPP_CLIENT_H
+
+#include <mpp/rud.h>
+#include <mpp/udf.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct mpp_client mpp_client;
+
+/** What the first message of a connection asks. */
+typedef enum mpp_client_mode {
+	MPP_MODE_SUBSCRIBE = 1, /**< stay connected and be notified */
+	MPP_MODE_STATUS,        /**< ask for the current state, once */
+	MPP_MODE_ENDPOINT,      /**< ask for the own external endpoint, once */
+	MPP_MODE_ENROLL,        /**< connect, be confirmed, close */
+} mpp_client_mode;
+/* STATUS and ENDPOINT do not confirm their connection, so they never displace
+ * a subscription of the same instance. */
+
+enum { MPP_PINS_MAX = 4, MPP_FILTER_MAX = 32 };
+
+typedef struct mpp_client_config {
+	mpp_client_mode mode;
+	mpp_bytes account;                 /**< copied; 1..255 octets */
+	int suite;                         /**< of the device key */
+	uint8_t device_secret[MPP_DH_MAX]; /**< copied */
+	uint8_t instance[MPP_INSTANCE_LEN];
+	uint64_t timestamp_ms; /**< last one used, from the state; 0: none */
+
+	/** The service's key, if known: Immediate. */
+	bool have_service_key;
+	uint8_t service_key[MPP_DH_MAX];
+	/** Fingerprints of which any service key must match one (text form,
+	 * copied); none and no key: trust on first use. */
+	mpp_bytes pins[MPP_PINS_MAX];
+	size_t n_pins;
+
+	bool have_invitation;
+	uint8_t invitation[MPP_INVITATION_LEN];
+
+	/** Names of the stores to hear of (copied); none: all. */
+	mpp_bytes stores[MPP_FILTER_MAX];
+	size_t n_stores;
+	uint64_t acknowledge;  /**< publication serial that the app holds */
+	uint32_t lease_ms;     /**< lease to ask for; 0: the service's */
+	uint32_t keepalive_ms; /**< heartbeat after this silence; 0: a third
+				     of the lease, at most 25 s */
+} mpp_client_config;
+
+/** Bytes to lend. */
+size_t mpp_client_size(void);
+
+/** @param mem lent, stays in place, aligned as max_align_t
+ * @param crypto lent (the struct is copied)
+ * @retval MPP_ERR_NOSPACE  len < mpp_client_size()
+ * @retval MPP_ERR_INVALID  account, suite, pins or stores are not possible
+ * @retval MPP_ERR_CRYPTO */
+MPP_MUSTCHECK mpp_err mpp_client_init(void *mem, size_t len,
+				      const mpp_client_config *config,
+				      const mpp_crypto *crypto,
+				      mpp_client **out);
+/** Wipe every secret. The memory is the caller's again. */
+void mpp_client_wipe(mpp_client *c);
+
+/** Begin to connect (also: begin anew, after a change of network). */
+void mpp_client_connect(mpp_client *c, mpp_instant now);
+
+/** A datagram from the service. @param in borrowed, changed.
+ * @return why it was dropped, or MPP_OK */
+mpp_err mpp_client_receive(mpp_client *c, mpp_buf in, mpp_instant now);
+
+/** The next datagram to send. @param out replaced from the start; cap at
+ * least MPP_PACKET_MAX  @retval MPP_ERR_AGAIN nothing to send now
+ * @retval MPP_ERR_CRYPTO, MPP_ERR_RANDOM  give up */
+MPP_MUSTCHECK mpp_err mpp_client_send(mpp_client *c, mpp_instant now,
+				      mpp_buf *out);
+
+/** When mpp_client_tick() is due, or MPP_TIME_NEVER. */
+mpp_time mpp_client_deadline(const mpp_client *c);
+void mpp_client_tick(mpp_client *c, mpp_instant now);
+
+typedef enum mpp_client_event_kind {
+	MPP_EV_SAVE = 1,    /**< write timestamp_ms (and the service key, when
+				 have_service_key) durably, then call
+				 mpp_client_saved(); nothing is sent before */
+	MPP_EV_CONNECTED,   /**< confirmed by the service; endpoint, lease */
+	MPP_EV_PUBLICATION, /**< stores that changed; serial, more */
+	MPP_EV_RESPONSE,    /**< answer to a request: request, status */
+	MPP_EV_LOST,        /**< no answer any more; reconnecting by itself */
+	MPP_EV_REFUSED,     /**< status and text; final unless retry_ms */
+	MPP_EV_KEY_CHANGED, /**< the service shows another key than pinned:
+				 udf is what it showed. Final, never accepted */
+	MPP_EV_CLOSED,      /**< the service closed (status), or we did */
+} mpp_client_event_kind;
+
+typedef struct mpp_client_event {
+	mpp_client_event_kind kind;
+	uint64_t timestamp_ms;
+	bool have_service_key;
+	int suite;
+	uint8_t service_key[MPP_DH_MAX];
+	uint8_t udf[MPP_UDF_LEN];
+
+	uint32_t request; /**< what mpp_client_…() returned; 0: the first
+				    message of the connection */
+	int status;       /**< MPP_STATUS_… */
+	mpp_bytes text;   /**< StatusDescription, for people */
+	uint32_t retry_ms;
+	mpp_addr endpoint; /**< own external endpoint; family 0: unsaid */
+	uint64_t now_s;    /**< the service's clock, s since 1970; 0 */
+	uint32_t lease_ms;
+	uint64_t serial;   /**< of the publication or vector; 0: unsaid */
+	bool more;         /**< the next part follows */
+	bool reset;        /**< serials were taken back: take this one */
+	uint32_t rtt_us;   /**< newest sample; 0: none */
+	mpp_bytes message; /**< for mpp_client_store_next() */
+	uint16_t n_stores;
+} mpp_client_event;
+
+/** The next event. Slices in it stay valid until the next call of
+ * mpp_client_next_event(). @retval MPP_ERR_AGAIN none */
+MPP_MUSTCHECK mpp_err mpp_client_next_event(mpp_client *c,
+					    mpp_client_event *ev);
+void mpp_client_saved(mpp_client *c);
+
+/** Walk the StoreStatus entries of an event: *cursor starts at 0. Names are
+ * un-escaped into @p scratch (>= MPP_STORE_MAX + MPP_DIGEST_MAX octets).
+ * @return false at the end */
+bool mpp_client_store_next(const mpp_client_event *ev, size_t *cursor,
+			   mpp_buf *scratch, mpp_store_status *out);
+
+/* Requests on a connection. Each is repeated until answered and ends in one
+ * MPP_EV_RESPONSE with the number given here. Errors: MPP_ERR_STATE not
+ * connected; MPP_ERR_AGAIN too many requests wait; MPP_ERR_NOSPACE does not
+ * fit one packet (413 without sending); MPP_ERR_INVALID. */
+MPP_MUSTCHECK mpp_err mpp_client_status(mpp_client *c, mpp_instant now,
+					uint32_t *request);
+MPP_MUSTCHECK mpp_err mpp_client_endpoint(mpp_client *c, mpp_instant now,
+					  uint32_t *request);
+MPP_MUSTCHECK mpp_err mpp_client_unsubscribe(mpp_client *c, mpp_instant now,
+					     uint32_t *request);
+/** Publish to the own account; needs the right. @param stores borrowed */
+MPP_MUSTCHECK mpp_err mpp_client_publish(mpp_client *c,
+					 const mpp_store_status *stores,
+					 size_t n, mpp_instant now,
+					 uint32_t *request);
+/** Say goodbye: the next mpp_client_send() gives a Close; MPP_EV_CLOSED. */
+void mpp_client_close(mpp_client *c, mpp_instant now);
+
+/** UDF of the device key. */
+void mpp_client_udf(const mpp_client *c, uint8_t udf[MPP_UDF_LEN]);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: MIT */
+/** @file mpp/service.h  The presence service without its sockets.
+ *
+ * Sans-I/O: datagrams, time and results of the store go in; datagrams, a
+ * deadline and batches for the store come out. mppd puts sockets, a clock and
+ * a store around it; the simulator does the same with other ones.
+ *
+ * Life of a change: a call (or a device) asks for it, the engine puts records
+ * into a batch; the host takes the batch with mpp_service_commit(), makes it
+ * durable and says so with mpp_service_committed(). Only then does the change
+ * take effect, is the caller answered and are devices notified.
+ *
+ * Threads: one service belongs to one thread. Not re-entrant; calls nobody. */
+#ifndef MPP_SERVICE_H
+#define MPP_SERVICE_H
+
+#include <mpp/rud.h>
+#include <mpp/udf.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** Every limit and its cost in bytes of memory, reserved at start (see
+ * mpp_service_size()). Zero members take the default in brackets. */
+typedef struct mpp_service_config {
+	uint32_t bindings;     /**< connected instances [1024]: 272 each */
+	uint32_t half_open;    /**< unconfirmed handshakes [256]: 200 */
+	uint32_t devices;      /**< enrolled keys [1024]: 240 each */
+	uint32_t accounts;     /**< [256]: 320 each */
+	uint32_t stores;       /**< store entries of all accounts and
+				       changes on their way [4096]: 176 each */
+	uint32_t invitations;  /**< [256]: 120 each */
+	uint32_t operations;   /**< changes waiting for the store [1024] */
+	uint32_t commit_bytes; /**< a batch for the store [262144], twice */
+	uint32_t devices_per_account; /**< [64] */
+	uint32_t stores_per_account;  /**< [128], at most 128 */
+	uint32_t lease_ms;     /**< lease given when none is asked [60000] */
+	uint32_t lease_min_ms; /**< [10000] */
+	uint32_t lease_max_ms; /**< [3600000] */
+	uint32_t idle_ms;      /**< a silent binding is kept [3600000] */
+	bool always_challenge; /**< prove every address first */
+} mpp_service_config;
+
+/** Durable secrets of a service. All-zero secret keys: that suite is off. */
+typedef struct mpp_service_secrets {
+	uint8_t x25519[32];    /**< private key of suite 1 */
+	uint8_t x448[56];      /**< private key of suite 2 */
+	uint8_t sid_key[16];   /**< makes stream identifiers */
+	uint8_t reset_key[32]; /**< makes reset tokens */
+} mpp_service_secrets;
+
+typedef struct mpp_service mpp_service;
+
+/** Bytes to lend for a configuration; 0 when it is not possible (a limit is
+ * out of range). */
+size_t mpp_service_size(const mpp_service_config *config);
+
+/** Make a service without accounts.
+ * @param mem  lent until the service is forgotten; stays in place; aligned as
+ *             max_align_t; zeroed by the caller (fresh pages are)
+ * @param secrets  copied   @param crypto  lent (the struct is copied)
+ * @retval MPP_ERR_NOSPACE len is less than mpp_service_size()
+ * @retval MPP_ERR_INVALID no suite has a key, or a limit is out of range
+ * @retval MPP_ERR_CRYPTO, MPP_ERR_RANDOM */
+MPP_MUSTCHECK mpp_err mpp_service_init(void *mem, size_t len,
+				       const mpp_service_config *config,
+				       const mpp_service_secrets *secrets,
+				       const mpp_crypto *crypto,
+				       mpp_service **out);
+
+/** Load one record of the store, in key order, before anything else.
+ * @retval MPP_ERR_LIMIT a configured limit is too small: raise it
+ * @retval MPP_ERR_SYNTAX, MPP_ERR_VERSION, MPP_ERR_TRUNCATED,
+ *   MPP_ERR_TRAILING, MPP_ERR_MISSING, MPP_ERR_RANGE  not a record of ours */
+MPP_MUSTCHECK mpp_err mpp_service_load(mpp_service *s, mpp_bytes key,
+				       mpp_bytes value);
+
+/** Wipe all secrets. */
+void mpp_service_wipe(mpp_service *s);
+
+/** A datagram came. Answers go to @p out; without room they are left out,
+ * which to the peer is a loss.
+ * @param in  borrowed, changed (opened in place)
+ * @return why it was dropped, for the curious: it is counted already */
+mpp_err mpp_service_receive(mpp_service *s, mpp_buf in, const mpp_addr *from,
+			    mpp_instant now, mpp_outbox *out);
+
+/** Do what is due: send publications, repeat, end leases. Call when the
+ * deadline has come and after mpp_service_committed(). Stops when @p out is
+ * full; the deadline is then in the past: send, and call again. */
+void mpp_service_poll(mpp_service *s, mpp_instant now, mpp_outbox *out);
+
+/** When mpp_service_poll() is next due, or MPP_TIME_NEVER. */
+mpp_time mpp_service_deadline(const mpp_service *s);
+
+/** A batch for the store (src/store/store.h). */
+typedef struct mpp_commit {
+	uint64_t id;
+	mpp_bytes batch; /**< lent to the host until mpp_service_committed() */
+} mpp_commit;
+
+/** Take the batch that has gathered; at most one is under way.
+ * @return false when there is nothing to take now */
+bool mpp_service_commit(mpp_service *s, mpp_commit *out);
+
+/** The batch is durable (MPP_OK), or failed and is not in the store: then
+ * what it held does not happen, and its callers are told @p result. */
+void mpp_service_committed(mpp_service *s, uint64_t id, mpp_err result,
+			   mpp_instant now);
+
+/** Rights of a device (docs/protocol.md section 10). */
+enum {
+	MPP_RIGHT_SUBSCRIBE = 1,
+	MPP_RIGHT_PUBLISH = 2,
+	MPP_RIGHT_RESET = 4,
+};
+
+/* Changes asked for by the operator. @p op is the caller's name for it: each
+ * call that returns MPP_OK is answered by exactly one mpp_service_next_result()
+ * with that op, after the change is durable. */
+
+/** Add an account. The name is kept in its canonical lower case.
+ * @param name  borrowed; UTF-8, 1..255 octets, no control characters, no
+ *              white space, no '/' '?' '#' '%'
+ * @retval MPP_ERR_INVALID not a possible name  @retval MPP_ERR_EXISTS
+ * @retval MPP_ERR_LIMIT no room: raise `accounts`, or try again */
+MPP_MUSTCHECK mpp_err mpp_service_account_add(mpp_service *s, mpp_bytes name,
+					      uint64_t op);
+
+/** Mint an invitation: whoever shows the secret until @p expires may enrol
+ * one device key. Only a hash of the secret is kept.
+ * @param secret  borrowed, MPP_INVITATION_LEN random octets
+ * @retval MPP_ERR_NOTFOUND no such account  @retval MPP_ERR_LIMIT
+ * @retval MPP_ERR_INVALID already past, or no right given */
+MPP_MUSTCHECK mpp_err mpp_service_invite(mpp_service *s, mpp_bytes account,
+					 const uint8_t *secret, unsigned rights,
+					 mpp_wall expires, uint64_t op,
+					 mpp_wall now);
+
+/** What a publish did at once. */
+typedef struct mpp_published {
+	uint64_t serial;     /**< of the publication (or of the account, when
+				  nothing changed) */
+	uint64_t skipped[2]; /**< bit i: stores[i] was older than what is
+				  stored (128 at most) */
+	bool waiting;        /**< a result will come; else all is said */
+} mpp_published;
+
+/** Publish: change the account's status vector. Entries with a lower index
+ * than the stored one are skipped unless @p reset.
+ * @param stores  borrowed, n of them, 1..128
+ * @retval MPP_ERR_NOTFOUND no such account
+ * @retval MPP_ERR_INVALID a name or digest is too long, n is out of range, a
+ *   store appears twice, or an index is 2^53 or more
+ * @retval MPP_ERR_LIMIT no room for more stores, or too much is waiting for
+ *   the store: try again */
+MPP_MUSTCHECK mpp_err mpp_service_publish(mpp_service *s, mpp_bytes account,
+					  const mpp_store_status *stores,
+					  size_t n, bool reset, uint64_t op,
+					  mpp_wall now, mpp_published *out);
+
+/** Remove a device: its connections are closed at once when this is durable.
+ * @param id  its UDF as text, at least 100 bits  @retval MPP_ERR_NOTFOUND
+ * @retval MPP_ERR_SYNTAX not a UDF */
+MPP_MUSTCHECK mpp_err mpp_service_device_remove(mpp_service *s,
+						mpp_bytes account, mpp_bytes id,
+						uint64_t op);
+
+typedef struct mpp_result {
+	uint64_t op;
+	mpp_err err;     /**< MPP_OK, or why the store failed */
+	uint64_t serial; /**< of a publish */
+} mpp_result;
+
+/** The next finished change. @return false when there is none */
+bool mpp_service_next_result(mpp_service *s, mpp_result *out);
+
+/* Looking. Slices point into the service, valid until the next call. */
+
+typedef struct mpp_account_info {
+	mpp_bytes name;
+	uint64_t serial; /**< newest durable one */
+	uint32_t stores;
+	uint32_t devices;
+	uint32_t index; /**< cursor for the calls below */
+} mpp_account_info;
+
+/** Account by name. @return false: no such account */
+bool mpp_service_account_find(const mpp_service *s, mpp_bytes name,
+			      mpp_account_info *out);
+/** Walk: *cursor starts at 0. @return false at the end */
+bool mpp_service_account_next(const mpp_service *s, uint32_t *cursor,
+			      mpp_account_info *out);
+/** Walk an account's stores, oldest change first. */
+bool mpp_service_store_next(const mpp_service *s, const mpp_account_info *a,
+			    uint32_t *cursor, mpp_store_status *out,
+			    uint64_t *serial);
+
+typedef struct mpp_device_info {
+	uint8_t udf[MPP_UDF_LEN];
+	int suite;
+	unsigned rights;
+	uint32_t index; /**< cursor for mpp_service_connection_next() */
+} mpp_device_info;
+
+bool mpp_service_device_next(const mpp_service *s, const mpp_account_info *a,
+			     uint32_t *cursor, mpp_device_info *out);
+
+typedef struct mpp_connection_info {
+	uint8_t instance[MPP_INSTANCE_LEN];
+	const char *state; /**< such as "connected", "overdue", "closed" */
+	bool subscribed;
+	uint64_t acknowledged; /**< publication serial */
+	mpp_addr endpoint;
+	uint32_t rtt_us;    /**< newest sample; 0 when there is none */
+	uint32_t silent_ms; /**< since its last authentic packet */
+	uint32_t lease_ms;
+} mpp_connection_info;
+
+/** Walk a device's live connections, one per instance. */
+bool mpp_service_connection_next(const mpp_service *s, const mpp_device_info *d,
+				 uint32_t *cursor, mpp_instant now,
+				 mpp_connection_info *out);
+
+/** UDF of the service key of a suite.
+ * @retval MPP_ERR_UNSUPPORTED that suite is off */
+MPP_MUSTCHECK mpp_err mpp_service_fingerprint(const mpp_service *s, int suite,
+					      uint8_t udf[MPP_UDF_LEN]);
+
+/** What is counted; names are those of the metrics. */
+#define MPP_SERVICE_COUNTERS(X)                                     \
+	X(received, "datagrams received")                           \
+	X(sent, "datagrams handed to the host")                     \
+	X(no_room, "answers left out because the outbox was full")  \
+	X(send_errors, "answers that could not be made")            \
+	X(drop_short, "too short or too long for anything of ours") \
+	X(drop_stranger, "named no connection")                     \
+	X(drop_malformed, "handshake datagram not well formed")     \
+	X(drop_type, "handshake type that is not answered")         \
+	X(drop_header, "data packet header not allowed")            \
+	X(drop_replay, "replayed data packet")                      \
+	X(drop_auth, "did not authenticate")                        \
+	X(drop_padding, "padding was not zero")                     \
+	X(challenges, "challenges sent")                            \
+	X(errors_clear, "errors sent in the clear")                 \
+	X(handshakes, "handshakes opened")                          \
+	X(refused, "handshakes refused after opening")              \
+	X(confirmed, "connections confirmed")                       \
+	X(enrolled, "devices enrolled")                             \
+	X(closed, "connections closed by the device")               \
+	X(offline, "devices gone offline")                          \
+	X(requests, "requests answered")                            \
+	X(malformed, "requests that could not be read")             \
+	X(publications, "publications made durable")                \
+	X(notifies, "notifications sent")                           \
+	X(repeats, "of these, because no acknowledgement came")     \
+	X(acknowledged, "publications acknowledged by devices")     \
+	X(commits, "batches durable")                               \
+	X(commit_errors, "batches that failed")
+
+typedef struct mpp_service_counters {
+#define MPP_COUNTER_MEMBER(name, text) uint64_t name;
+	MPP_SERVICE_COUNTERS(MPP_COUNTER_MEMBER)
+#undef MPP_COUNTER_MEMBER
+} mpp_service_counters;
+
+const mpp_service_counters *mpp_service_count(const mpp_service *s);
+
+/** How many of each are in use, and the memory reserved for it: the bill. */
+#define MPP_SERVICE_POOLS(X) \
+	X(bindings)          \
+	X(half_open)         \
+	X(devices)           \
+	X(accounts)          \
+	X(stores)            \
+	X(invitations)       \
+	X(operations)
+
+typedef struct mpp_pool_info {
+	const char *name;
+	uint32_t used;
+	uint32_t limit;
+	uint32_t bytes_each;
+} mpp_pool_info;
+
+/** @return false when @p i is past the last pool */
+bool mpp_service_pool(const mpp_service *s, unsigned i, mpp_pool_info *out);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

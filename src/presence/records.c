@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: MIT */
+/* records.c - durable records. Contract: records.h. */
+#include "presence/records.h"
+
+#include "base/mem.h"
+#include "base/rd.h"
+#include "jsonbcd/utf8.h"
+#include "presence/account.h"
+#include "presence/message.h"
+
+enum { OP_PUT = 1, OP_DELETE = 2 };
+
+/* One operation: its two lengths are filled in when it is complete. */
+struct op {
+	size_t key_at, value_at;
+};
+
+static struct op op_begin(struct wr *w, uint8_t op, char kind)
+{
+	struct op o;
+
+	wr_u8(w, op);
+	wr_u16(w, 0);
+	o.key_at = w->n;
+	o.value_at = 0;
+	wr_u8(w, (uint8_t)kind);
+	return o;
+}
+
+static void patch(struct wr *w, size_t at, size_t n, size_t v)
+{
+	while (w->err == MPP_OK && w->p != NULL && n-- > 0) {
+		w->p[at + n] = (uint8_t)v;
+		v >>= 8;
+	}
+}
+
+static void op_value(struct wr *w, struct op *o)
+{
+	patch(w, o->key_at - 2, 2, w->n - o->key_at);
+	wr_u32(w, 0);
+	o->value_at = w->n;
+}
+
+static void op_end(struct wr *w, const struct op *o)
+{
+	patch(w, o->value_at - 4, 4, w->n - o->value_at);
+}
+
+void record_account(struct wr *w, mpp_bytes account)
+{
+	struct op o = op_begin(w, OP_PUT, 'a');
+
+	wr_raw(w, account.p, account.len);
+	op_value(w, &o);
+	wr_u8(w, RECORD_VERSION);
+	op_end(w, &o);
+}
+
+void record_account_gone(struct wr *w, mpp_bytes account)
+{
+	struct op o = op_begin(w, OP_DELETE, 'a');
+
+	wr_raw(w, account.p, account.len);
+	op_value(w, &o);
+}
+
+void record_store(struct wr *w, mpp_bytes account, const mpp_store_status *st,
+		  uint64_t serial)
+{
+	struct op o = op_begin(w, OP_PUT, 's');
+
+	wr_raw(w, account.p, account.len);
+	wr_u8(w, 0);
+	wr_raw(w, st->store.p, st->store.len);
+	op_value(w, &o);
+	wr_u8(w, RECORD_VERSION);
+	wr_u64(w, st->index);
+	wr_u64(w, serial);
+	wr_raw(w, st->digest.p, st->digest.len);
+	op_end(w, &o);
+}
+
+static void device_key_of(struct wr *w, mpp_bytes account,
+			  const struct device *d)
+{
+	wr_raw(w, account.p, account.len);
+	wr_u8(w, 0);
+	wr_u8(w, d->suite);
+	wr_raw(w, d->key, mpp_dh_len(d->suite));
+}
+
+void record_device(struct wr *w, mpp_bytes account, const struct device *d)
+{
+	struct op o = op_begin(w, OP_PUT, 'd');
+	uint8_t n = 0;
+	unsigned k;
+
+	device_key_of(w, account, d);
+	op_value(w, &o);
+	for (k = 0; k < INSTANCES; k++)
+		n = (uint8_t)(n + (d->instances[k].timestamp != 0));
+	wr_u8(w, RECORD_VERSION);
+	wr_u8(w, d->rights);
+	wr_u8(w, n);
+	for (k = 0; k < INSTANCES; k++) {
+		if (d->instances[k].timestamp == 0)
+			continue;
+		wr_raw(w, d->instances[k].id, MPP_INSTANCE_LEN);
+		wr_u64(w, d->instances[k].timestamp);
+	}
+	op_end(w, &o);
+}
+
+void record_device_gone(struct wr *w, mpp_bytes account, const struct device *d)
+{
+	struct op o = op_begin(w, OP_DELETE, 'd');
+
+	device_key_of(w, account, d);
+	op_value(w, &o);
+}
+
+void record_invitation(struct wr *w, mpp_bytes account,
+		       const struct invitation *v)
+{
+	struct op o = op_begin(w, OP_PUT, 'i');
+
+	wr_raw(w, v->hash, sizeof(v->hash));
+	op_value(w, &o);
+	wr_u8(w, RECORD_VERSION);
+	wr_bytes(w, account.p, account.len);
+	wr_u8(w, v->rights);
+	wr_u64(w, v->expires);
+	wr_u8(w, v->used_suite);
+	wr_raw(w, v->used_key, mpp_dh_len(v->used_suite));
+	op_end(w, &o);
+}
+
+void record_invitation_gone(struct wr *w, const struct invitation *v)
+{
+	struct op o = op_begin(w, OP_DELETE, 'i');
+
+	wr_raw(w, v->hash, sizeof(v->hash));
+	op_value(w, &o);
+}
+
+static void read_version(struct rd *r)
+{
+	if (rd_u8(r) != RECORD_VERSION)
+		rd_fail(r, MPP_ERR_VERSION);
+}
+
+/* The account's part of a key: up to a zero octet. */
+static mpp_bytes read_name(struct rd *r)
+{
+	mpp_bytes name = {r->p, 0};
+
+	while (r->err == MPP_OK && rd_u8(r) != 0)
+		name.len++;
+	return name;
+}
+
+static mpp_err find_account(const struct presence *p, mpp_bytes name,
+			    uint32_t *account)
+{
+	*account = account_find(p, name);
+	return *account == NONE ? MPP_ERR_MISSING : MPP_OK;
+}
+
+static mpp_err load_account(struct presence *p, struct rd *key,
+			    struct rd *value)
+{
+	uint8_t canonical[MPP_ACCOUNT_MAX];
+	mpp_bytes name = rd_rest(key);
+	mpp_err err;
+
+	read_version(value);
+	err = rd_finish(value);
+	if (err != MPP_OK)
+		return err;
+	if (account_canonical(name, canonical) != MPP_OK ||
+	    !bytes_eq(name, (mpp_bytes){canonical, name.len}))
+		return MPP_ERR_RANGE;
+	if (account_find(p, name) != NONE)
+		return MPP_ERR_DUPLICATE;
+	return account_add(p, name) == NONE ? MPP_ERR_LIMIT : MPP_OK;
+}
+
+static mpp_err load_instances(struct rd *value, struct instance *in, uint8_t n)
+{
+	const uint8_t *id;
+	uint8_t k;
+
+	if (n > INSTANCES)
+		return MPP_ERR_RANGE;
+	for (k = 0; k < n; k++) {
+		id = rd_take(value, MPP_INSTANCE_LEN);
+		if (id != NULL)
+			memcpy(in[k].id, id, MPP_INSTANCE_LEN);
+		in[k].timestamp = rd_u64(value);
+		in[k].binding = NONE;
+		in[k].used = 0;
+		if (value->err == MPP_OK && in[k].timestamp == 0)
+			return MPP_ERR_RANGE;
+	}
+	return rd_finish(value);
+}
+
+static mpp_err read_key(struct rd *r, struct device_key *key)
+{
+	size_t len;
+	mpp_bytes raw;
+
+	key->suite = rd_u8(r);
+	len = mpp_dh_len(key->suite);
+	raw = rd_slice(r, len);
+	if (r->err == MPP_OK && len == 0)
+		return MPP_ERR_RANGE;
+	if (r->err == MPP_OK)
+		memcpy(key->raw, raw.p, raw.len);
+	return rd_finish(r);
+}
+
+static mpp_err load_device(struct presence *p, struct rd *key, struct rd *value)
+{
+	struct instance in[INSTANCES] = {{{0}, 0, 0, 0}};
+	struct device_key dk = {0, {0}};
+	uint32_t account, device;
+	uint8_t rights, n;
+	unsigned k;
+	mpp_err err = find_account(p, read_name(key), &account);
+
+	if (err == MPP_OK)
+		err = read_key(key, &dk);
+	read_version(value);
+	rights = rd_u8(value);
+	n = rd_u8(value);
+	if (err == MPP_OK && value->err != MPP_OK)
+		err = value->err;
+	if (err == MPP_OK)
+		err = load_instances(value, in, n);
+	if (err != MPP_OK)
+		return err;
+	device = device_add(p, &dk, account, rights);
+	if (device == NONE)
+		return MPP_ERR_LIMIT;
+	for (k = 0; k < n; k++)
+		device_at(p, device)->instances[k] = in[k];
+	return MPP_OK;
+}
+
+static mpp_err load_invitation(struct presence *p, struct rd *key,
+			       struct rd *value)
+{
+	struct device_key used = {0, {0}};
+	mpp_bytes hash = rd_rest(key), name;
+	uint32_t account, i;
+	uint64_t expires;
+	uint8_t rights;
+	mpp_err err = MPP_OK;
+
+	read_version(value);
+	name = rd_bytes(value);
+	rights = rd_u8(value);
+	expires = rd_u64(value);
+	if (value->err != MPP_OK)
+		return value->err;
+	if (hash.len != 32)
+		return MPP_ERR_RANGE;
+	if (value->left == 1 && value->p[0] == 0)
+		used.suite = 0;
+	else
+		err = read_key(value, &used);
+	if (err == MPP_OK)
+		err = find_account(p, name, &account);
+	if (err != MPP_OK)
+		return err;
+	i = invitation_add(p, hash.p, account);
+	if (i == NONE)
+		return MPP_ERR_LIMIT;
+	invitation_at(p, i)->rights = rights;
+	invitation_at(p, i)->expires = expires;
+	invitation_at(p, i)->used_suite = (uint8_t)used.suite;
+	memcpy(invitation_at(p, i)->used_key, used.raw, sizeof(used.raw));
+	return MPP_OK;
+}
+
+static mpp_err load_store(struct presence *p, struct rd *key, struct rd *value)
+{
+	mpp_store_status st = {{NULL, 0}, 0, {NULL, 0}};
+	uint64_t serial;
+	uint32_t account;
+	mpp_err err = find_account(p, read_name(key), &account);
+
+	st.store = rd_rest(key);
+	read_version(value);
+	st.index = rd_u64(value);
+	serial = rd_u64(value);
+	st.digest = rd_rest(value);
+	if (err != MPP_OK)
+		return err;
+	if (value->err != MPP_OK)
+		return value->err;
+	if (st.store.len < 1 || st.store.len > MPP_STORE_MAX ||
+	    st.digest.len > MPP_DIGEST_MAX || st.index > SERIAL_MAX ||
+	    serial == 0 || serial > SERIAL_MAX)
+		return MPP_ERR_RANGE;
+	return account_load_store(p, account_at(p, account), &st, serial);
+}
+
+mpp_err record_load(struct presence *p, mpp_bytes key, mpp_bytes value)
+{
+	struct rd k = rd_init(key), v = rd_init(value);
+
+	switch (rd_u8(&k)) {
+	case 'a':
+		return load_account(p, &k, &v);
+	case 'd':
+		return load_device(p, &k, &v);
+	case 'i':
+		return load_invitation(p, &k, &v);
+	case 's':
+		return load_store(p, &k, &v);
+	default:
+		return MPP_ERR_TYPE;
+	}
+}

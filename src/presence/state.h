@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: MIT */
+/* state.h - what the presence service knows, in index-based memory without
+ * pointers between records: accounts with their status vectors, devices with
+ * their instances, bindings (connected instances), half-open connections.
+ *
+ *   account -> devices (list) -> instances (4) -> binding
+ *           -> stores (list, oldest change first)
+ *           -> pending changes (list, oldest first): not durable yet
+ *
+ * Contents of a status vector are sent only from `stores`, which holds what
+ * is durable. */
+#ifndef PRESENCE_STATE_H
+#define PRESENCE_STATE_H
+
+#include <assert.h>
+
+#include <mpp/rud.h>
+
+#include "base/heap.h"
+#include "base/pool.h"
+#include "rud/packet.h"
+#include "rud/rtt.h"
+
+#define NONE POOL_NONE
+
+enum {
+	INSTANCES = 4, /* per device */
+	STORE_NUMBERS = 128,
+	HASH_LOAD = 2, /* buckets per record, at least 1 */
+};
+
+/* An account's store, or a change of one that waits for the disk. */
+struct entry {
+	uint32_t link; /* pool */
+	uint32_t prev, next;
+	uint64_t serial; /* of its last change; 0: only asked for so far */
+	uint64_t index;
+	uint64_t batch; /* pending: the commit it waits for */
+	uint8_t number; /* 0..127 within the account: the filter's bit */
+	uint8_t name_len;
+	uint8_t digest_len;
+	uint8_t name[MPP_STORE_MAX];
+	uint8_t digest[MPP_DIGEST_MAX];
+};
+
+struct entry_list {
+	uint32_t head, tail;
+};
+
+struct account {
+	uint32_t link;
+	uint32_t hash_next;
+	uint64_t serial;   /* newest that is durable */
+	uint64_t assigned; /* newest given out, or named by a device */
+	uint32_t devices;  /* list by device.next */
+	uint32_t n_devices;
+	uint32_t n_stores; /* durable or only asked for */
+	struct entry_list stores;
+	struct entry_list pending;
+	uint64_t batch; /* not 0: waits for this commit to exist */
+	uint8_t name_len;
+	uint8_t name[MPP_ACCOUNT_MAX];
+};
+
+struct instance {
+	uint8_t id[MPP_INSTANCE_LEN];
+	uint64_t timestamp; /* newest confirmed; 0: free slot */
+	uint32_t binding;
+	uint32_t used; /* rises with each confirmation: oldest goes */
+};
+
+struct device {
+	uint32_t link;
+	uint32_t hash_next;
+	uint32_t next; /* in its account */
+	uint32_t account;
+	uint32_t half_open; /* list by half_open.next */
+	uint8_t suite;
+	uint8_t rights;
+	uint8_t key[MPP_DH_MAX];
+	struct instance instances[INSTANCES];
+};
+
+struct invitation {
+	uint32_t link;
+	uint32_t hash_next;
+	uint32_t account;
+	uint32_t half_open; /* list of those that enrol with it */
+	uint64_t expires;   /* wall, us */
+	uint64_t batch;     /* not 0: waits for this commit to exist */
+	uint8_t rights;
+	uint8_t used_suite; /* not 0: used by used_key */
+	uint8_t used_key[MPP_DH_MAX];
+	uint8_t hash[32];
+};
+
+/* Names are for logs and the status. Zero is no state. */
+enum binding_state {
+	BINDING_FREE = 0,
+	BINDING_INITIAL, /* unconfirmed: has a half_open record */
+	BINDING_CONNECTED,
+	BINDING_OVERDUE1, /* lease over, probe sent */
+	BINDING_OVERDUE2, /* W later, probe sent */
+	BINDING_OVERDUE3, /* 2 W later, last probe sent */
+	BINDING_CLOSED,   /* offline to others; an authentic packet revives */
+	BINDING_STATES,
+};
+
+enum binding_flag {
+	BIND_SUBSCRIBED = 1,
+	BIND_DUE = 2,          /* something newer than acked may be there */
+	BIND_IN_FLIGHT = 4,    /* a publication waits for acknowledgement */
+	BIND_HEADER_ACKED = 8, /* its datagram arrived, its serial did not */
+	BIND_REPLACED = 16,    /* a second one went out within this PTO */
+	BIND_JSON = 32,        /* publications as JSON text */
+	BIND_ENDING = 64,      /* its device is gone: say Close, then free */
+};
+
+/* A connected instance: everything that is there all the time. */
+struct binding {
+	uint32_t side; /* pool link; INITIAL: its half_open record */
+	uint32_t generation;
+	struct rud_keys rx, tx;
+	uint8_t client_id[16]; /* stream id towards the client */
+	mpp_addr path;         /* where publications go */
+	uint32_t device;       /* NONE while it enrols */
+	uint64_t tx_next;      /* next datagram index */
+	uint64_t rx_top;
+	uint64_t rx_bits[2];
+	uint64_t acked;     /* publication serial that the device holds */
+	uint64_t filter[2]; /* by store number; all ones: also later ones */
+	struct rtt rtt;
+	uint32_t sample_us;  /* newest RTT sample */
+	uint32_t sent_us;    /* low bits: when the newest publication went */
+	uint32_t sent_index; /* low bits of its datagram index */
+	uint32_t seen_ms;    /* last authentic packet */
+	uint32_t lease_ms;
+	uint32_t request; /* highest request serial */
+	uint8_t state;
+	uint8_t flags;
+	uint8_t tries;    /* repetitions of the publication in flight */
+	uint8_t instance; /* of the device */
+	uint16_t quantum; /* padding the client asked for; 0: default */
+};
+
+static_assert(sizeof(struct binding) <= 256,
+	      "a connected device costs at most 256 bytes");
+
+/* Beside a binding until its first data packet: what the first message asked,
+ * which takes effect only then. */
+struct half_open {
+	uint32_t link;
+	uint32_t next; /* of the same device or invitation */
+	uint32_t binding;
+	uint32_t account;
+	uint32_t invitation; /* NONE: the device is known */
+	uint8_t suite;
+	bool subscribe;
+	bool waiting; /* its enrolment is on its way to the disk */
+	uint8_t key[MPP_DH_MAX];
+	uint8_t instance[MPP_INSTANCE_LEN];
+	uint64_t timestamp;
+	uint64_t expires_us; /* monotonic */
+	uint64_t acked;
+	uint64_t filter[2];
+	uint64_t batch;
+};
+
+struct hash {
+	uint32_t *bucket; /* lent */
+	uint32_t mask;
+};
+
+struct presence {
+	struct pool accounts, devices, entries, invitations, bindings, halves;
+	struct hash by_name, by_key, by_secret;
+	struct heap due; /* bindings by deadline */
+	uint32_t hash_seed;
+	uint32_t uses; /* counts confirmations, for instance.used */
+	uint32_t devices_per_account;
+	uint32_t stores_per_account;
+};
+
+static inline struct account *account_at(const struct presence *p, uint32_t i)
+{
+	return pool_at(&p->accounts, i);
+}
+static inline struct device *device_at(const struct presence *p, uint32_t i)
+{
+	return pool_at(&p->devices, i);
+}
+static inline struct entry *entry_at(const struct presence *p, uint32_t i)
+{
+	return pool_at(&p->entries, i);
+}
+static inline struct binding *binding_at(const struct presence *p, uint32_t i)
+{
+	return pool_at(&p->bindings, i);
+}
+static inline struct half_open *half_at(const struct presence *p, uint32_t i)
+{
+	return pool_at(&p->halves, i);
+}
+static inline struct invitation *invitation_at(const struct presence *p,
+					       uint32_t i)
+{
+	return pool_at(&p->invitations, i);
+}
+
+static inline mpp_bytes account_name(const struct account *a)
+{
+	return (mpp_bytes){a->name, a->name_len};
+}
+static inline mpp_bytes entry_name(const struct entry *e)
+{
+	return (mpp_bytes){e->name, e->name_len};
+}
+static inline mpp_bytes entry_digest(const struct entry *e)
+{
+	return (mpp_bytes){e->digest, e->digest_len};
+}
+
+uint32_t presence_hash(const struct presence *p, mpp_bytes bytes);
+
+#endif

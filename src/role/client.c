@@ -1,0 +1,417 @@
+/* SPDX-License-Identifier: MIT */
+/* client.c - a device: memory, events, timers. Contract: mpp/client.h.
+ *
+ *   IDLE -connect-> CONNECTING -ResponderComplete-> CONFIRMING
+ *                     ^   ^                             | packet
+ *                     |   +------- 10 s without --------+
+ *                     |                                 v
+ *                     +---- no answer, moved ------ CONNECTED
+ *   any -refused, closed, asked once-> DONE
+ *
+ * While it reconnects the old connection still receives; it ends when the new
+ * one is confirmed. */
+#include "role/client.h"
+
+#include "base/mem.h"
+
+size_t mpp_client_size(void)
+{
+	return sizeof(struct mpp_client);
+}
+
+/* ---- start ---- */
+
+static mpp_err copy_pins(struct mpp_client *c, const mpp_client_config *k)
+{
+	size_t i;
+
+	if (k->n_pins > MPP_PINS_MAX)
+		return MPP_ERR_INVALID;
+	for (i = 0; i < k->n_pins; i++) {
+		if (k->pins[i].len == 0 || k->pins[i].len > PIN_TEXT_MAX)
+			return MPP_ERR_INVALID;
+		memcpy(c->pins[i], k->pins[i].p, k->pins[i].len);
+		c->pin_len[i] = k->pins[i].len;
+	}
+	c->n_pins = k->n_pins;
+	return MPP_OK;
+}
+
+static mpp_err copy_stores(struct mpp_client *c, const mpp_client_config *k)
+{
+	size_t i;
+
+	if (k->n_stores > MPP_FILTER_MAX)
+		return MPP_ERR_INVALID;
+	for (i = 0; i < k->n_stores; i++) {
+		if (k->stores[i].len == 0 || k->stores[i].len > MPP_STORE_MAX)
+			return MPP_ERR_INVALID;
+		memcpy(c->stores[i], k->stores[i].p, k->stores[i].len);
+		c->store_len[i] = (uint8_t)k->stores[i].len;
+	}
+	c->n_stores = k->n_stores;
+	return MPP_OK;
+}
+
+static mpp_err copy_keys(struct mpp_client *c, const mpp_client_config *k)
+{
+	size_t len = mpp_dh_len(k->suite);
+	mpp_err err;
+
+	if (len == 0 || mem_is_zero(k->device_secret, len))
+		return MPP_ERR_INVALID;
+	c->suite = k->suite;
+	memcpy(c->device.secret, k->device_secret, len);
+	err = c->crypto.ops->dh_public(c->crypto.ctx, k->suite,
+				       c->device.secret, c->device.pub);
+	if (err == MPP_OK)
+		err = mpp_udf_key(&c->crypto, k->suite, c->device.pub, c->udf);
+	c->have_key = k->have_service_key;
+	memcpy(c->service_key, k->service_key, MPP_DH_MAX);
+	return err;
+}
+
+static mpp_err init(struct mpp_client *c, const mpp_client_config *k)
+{
+	mpp_err err;
+
+	if (k->mode < MPP_MODE_SUBSCRIBE || k->mode > MPP_MODE_ENROLL ||
+	    k->account.len == 0 || k->account.len > MPP_ACCOUNT_MAX)
+		return MPP_ERR_INVALID;
+	c->mode = k->mode;
+	c->state = CLIENT_IDLE;
+	c->account_len = k->account.len;
+	memcpy(c->account, k->account.p, k->account.len);
+	memcpy(c->instance, k->instance, MPP_INSTANCE_LEN);
+	/* Questions asked once connect as an instance of their own, so that
+	 * they never displace a subscription. */
+	if (k->mode == MPP_MODE_STATUS || k->mode == MPP_MODE_ENDPOINT)
+		c->instance[MPP_INSTANCE_LEN - 1] ^= 1;
+	c->timestamp_ms = k->timestamp_ms;
+	c->have_invitation = k->have_invitation;
+	memcpy(c->invitation, k->invitation, MPP_INVITATION_LEN);
+	c->held = k->acknowledge;
+	c->ask_lease_ms = k->lease_ms;
+	c->ask_keepalive_ms = k->keepalive_ms;
+	c->attempt_at = MPP_TIME_NEVER;
+	err = copy_pins(c, k);
+	if (err == MPP_OK)
+		err = copy_stores(c, k);
+	return err == MPP_OK ? copy_keys(c, k) : err;
+}
+
+mpp_err mpp_client_init(void *mem, size_t len, const mpp_client_config *config,
+			const mpp_crypto *crypto, mpp_client **out)
+{
+	struct mpp_client *c = mem;
+	mpp_err err;
+
+	if (len < sizeof(*c))
+		return MPP_ERR_NOSPACE;
+	memset(c, 0, sizeof(*c));
+	c->crypto = *crypto;
+	err = init(c, config);
+	if (err != MPP_OK) {
+		mpp_client_wipe(c);
+		return err;
+	}
+	*out = c;
+	return MPP_OK;
+}
+
+void mpp_client_wipe(mpp_client *c)
+{
+	mem_wipe(c, sizeof(*c));
+}
+
+void mpp_client_udf(const mpp_client *c, uint8_t udf[MPP_UDF_LEN])
+{
+	memcpy(udf, c->udf, MPP_UDF_LEN);
+}
+
+/* ---- events ---- */
+
+struct event_slot *client_event(struct mpp_client *c,
+				mpp_client_event_kind kind, bool spare)
+{
+	unsigned room = spare ? EVENTS : EVENTS - EVENTS_SPARE;
+	struct event_slot *e;
+
+	if (c->event_n >= room)
+		return NULL;
+	e = &c->events[(c->event_head + c->event_n++) % EVENTS];
+	memset(&e->ev, 0, sizeof(e->ev));
+	e->ev.kind = kind;
+	e->ev.rtt_us = link_cur(c)->rtt.smooth_us;
+	return e;
+}
+
+void client_event_message(struct mpp_client *c, struct event_slot *e,
+			  mpp_bytes message)
+{
+	const struct msg *m = &c->msg;
+	mpp_buf text = {e->text, sizeof(e->text), 0};
+
+	memcpy(e->message, message.p, message.len);
+	e->ev.message = (mpp_bytes){e->message, message.len};
+	e->ev.status = (int)m->status;
+	if (msg_has(m, FIELD_DESCRIPTION) &&
+	    mpp_json_text_copy(&m->description, &text) == MPP_OK)
+		e->ev.text = (mpp_bytes){e->text, text.len};
+	e->ev.endpoint = m->endpoint;
+	e->ev.now_s = m->now_s;
+	e->ev.serial = msg_has(m, FIELD_SERIAL) ? m->serial : 0;
+	e->ev.more = m->more;
+	e->ev.reset = m->reset;
+	e->ev.n_stores = m->store_status.n;
+}
+
+static void fill_save(const struct mpp_client *c, mpp_client_event *ev)
+{
+	memset(ev, 0, sizeof(*ev));
+	ev->kind = MPP_EV_SAVE;
+	ev->timestamp_ms = c->timestamp_ms;
+	ev->have_service_key = c->have_key;
+	ev->suite = c->suite;
+	memcpy(ev->service_key, c->service_key, MPP_DH_MAX);
+}
+
+mpp_err mpp_client_next_event(mpp_client *c, mpp_client_event *ev)
+{
+	if (c->event_out) {
+		c->event_head = (c->event_head + 1) % EVENTS;
+		c->event_n--;
+		c->event_out = false;
+	}
+	if (c->want_save) {
+		c->want_save = false;
+		c->saving = true;
+		fill_save(c, ev);
+		return MPP_OK;
+	}
+	if (c->event_n == 0)
+		return MPP_ERR_AGAIN;
+	*ev = c->events[c->event_head].ev;
+	c->event_out = true;
+	return MPP_OK;
+}
+
+void mpp_client_saved(mpp_client *c)
+{
+	c->saving = false;
+}
+
+bool mpp_client_store_next(const mpp_client_event *ev, size_t *cursor,
+			   mpp_buf *scratch, mpp_store_status *out)
+{
+	struct msg m;
+	mpp_bytes rest;
+	size_t i;
+
+	if (scratch->cap < MPP_STORE_MAX + MPP_DIGEST_MAX ||
+	    *cursor >= ev->n_stores ||
+	    msg_decode(ev->message, &m, &rest) != MPP_OK)
+		return false;
+	for (i = 0; i <= *cursor; i++) {
+		if (!msg_next_store(&m.store_status, scratch, out))
+			return false;
+	}
+	++*cursor;
+	return true;
+}
+
+/* ---- states ---- */
+
+void client_restart(struct mpp_client *c, mpp_time now)
+{
+	c->state = CLIENT_CONNECTING;
+	mem_wipe(c->attempts, sizeof(c->attempts));
+	mem_wipe(link_next(c), sizeof(struct link));
+	c->failures = 0;
+	c->cookie_len = 0;
+	c->offered = false;
+	c->suites_len = 0;
+	c->attempt_at = now;
+}
+
+void client_done(struct mpp_client *c)
+{
+	c->state = CLIENT_DONE;
+	mem_wipe(c->attempts, sizeof(c->attempts));
+	mem_wipe(c->links, sizeof(c->links));
+	c->attempt_at = MPP_TIME_NEVER;
+}
+
+void mpp_client_connect(mpp_client *c, mpp_instant now)
+{
+	if (c->state != CLIENT_DONE)
+		client_restart(c, now.mono);
+}
+
+mpp_err mpp_client_receive(mpp_client *c, mpp_buf in, mpp_instant now)
+{
+	unsigned i;
+
+	if (in.len < PACKET_OVERHEAD || in.len > MPP_PACKET_MAX)
+		return MPP_ERR_RANGE;
+	for (i = 0; i < 2; i++) {
+		if (c->links[i].on &&
+		    memcmp(c->links[i].client_id, in.p, 16) == 0)
+			return client_data(c, &c->links[i], in, now);
+	}
+	for (i = 0; i < ATTEMPTS; i++) {
+		if (c->attempts[i].type != 0 &&
+		    memcmp(c->attempts[i].reply_id, in.p, REPLY_ID_LEN) == 0)
+			return client_answer(c, &c->attempts[i],
+					     (mpp_bytes){in.p, in.len}, now);
+	}
+	return MPP_ERR_STRANGER;
+}
+
+/* ---- timers ---- */
+
+static void lose(struct mpp_client *c, mpp_time now)
+{
+	if (!c->lost && client_event(c, MPP_EV_LOST, true) != NULL)
+		c->lost = true;
+	client_restart(c, now);
+}
+
+static bool unanswered(const struct mpp_client *c, mpp_time now)
+{
+	const struct request_slot *r = &c->requests[0];
+
+	return r->type != MSG_NONE && r->serial != 0 &&
+	       r->tries >= LOST_TRIES &&
+	       time_due(time_plus(r->first, LOST_AFTER_US), now);
+}
+
+void mpp_client_tick(mpp_client *c, mpp_instant now)
+{
+	struct link *l = link_cur(c);
+
+	if (c->state == CLIENT_CONFIRMING &&
+	    time_due(time_plus(link_next(c)->made, CONFIRM_LIFE_US), now.mono))
+		client_restart(c, now.mono);
+	if (c->state != CLIENT_CONNECTED)
+		return;
+	if (unanswered(c, now.mono)) {
+		lose(c, now.mono);
+		return;
+	}
+	if (c->requests[0].type == MSG_NONE &&
+	    time_due(time_plus(l->spoke,
+			       (uint64_t)client_keepalive_ms(c) * 1000),
+		     now.mono))
+		(void)client_queue(c, MSG_HEARTBEAT);
+}
+
+mpp_time mpp_client_deadline(const mpp_client *c)
+{
+	mpp_time at = client_attempt_deadline(c);
+	mpp_time data = client_send_deadline(c);
+
+	if (c->closing)
+		return (mpp_time){0};
+	return data.us < at.us ? data : at;
+}
+
+static mpp_err check_room(const mpp_buf *out)
+{
+	return out->cap < MPP_PACKET_MAX ? MPP_ERR_NOSPACE : MPP_OK;
+}
+
+mpp_err mpp_client_send(mpp_client *c, mpp_instant now, mpp_buf *out)
+{
+	mpp_err err = check_room(out);
+
+	if (err != MPP_OK)
+		return err;
+	out->len = 0;
+	mpp_client_tick(c, now);
+	if (c->state == CLIENT_DONE || c->state == CLIENT_IDLE)
+		return MPP_ERR_AGAIN;
+	err = client_send_data(c, now, out);
+	if (err == MPP_ERR_AGAIN)
+		err = client_attempt(c, now, out);
+	return err;
+}
+
+/* ---- what the application asks ---- */
+
+static mpp_err ask(struct mpp_client *c, enum msg_type type, uint32_t *request)
+{
+	struct request_slot *r;
+
+	if (c->state == CLIENT_DONE || c->state == CLIENT_IDLE)
+		return MPP_ERR_STATE;
+	r = client_queue(c, type);
+	if (r == NULL)
+		return MPP_ERR_AGAIN;
+	r->number = ++c->numbers;
+	*request = r->number;
+	return MPP_OK;
+}
+
+mpp_err mpp_client_status(mpp_client *c, mpp_instant now, uint32_t *request)
+{
+	(void)now;
+	return ask(c, MSG_STATUS_REQUEST, request);
+}
+
+mpp_err mpp_client_endpoint(mpp_client *c, mpp_instant now, uint32_t *request)
+{
+	(void)now;
+	return ask(c, MSG_ENDPOINT_REQUEST, request);
+}
+
+mpp_err mpp_client_unsubscribe(mpp_client *c, mpp_instant now,
+			       uint32_t *request)
+{
+	(void)now;
+	return ask(c, MSG_DISCONNECT_REQUEST, request);
+}
+
+enum { PUBLISH_HEAD = 96 }; /* type, Serial, Acknowledge, braces */
+
+mpp_err mpp_client_publish(mpp_client *c, const mpp_store_status *stores,
+			   size_t n, mpp_instant now, uint32_t *request)
+{
+	struct request_slot *r;
+	mpp_json_writer w;
+	size_t i;
+	mpp_err err;
+
+	(void)now;
+	if (n == 0 || n > MSG_STORES_MAX)
+		return MPP_ERR_INVALID;
+	mpp_json_writer_init(&w, MPP_JSON_B, c->plain,
+			     PACKET_PLAIN_MAX - PUBLISH_HEAD);
+	mpp_json_array(&w, NULL);
+	for (i = 0; i < n; i++)
+		msg_put_store(&w, &stores[i]);
+	mpp_json_close(&w);
+	err = mpp_json_finish(&w);
+	if (err == MPP_OK)
+		err = ask(c, MSG_PUBLISH_REQUEST, request);
+	if (err != MPP_OK)
+		return err;
+	for (r = c->requests; r->number != *request; r++)
+		;
+	memcpy(r->body, c->plain, w.n);
+	r->len = (uint16_t)w.n;
+	return MPP_OK;
+}
+
+void mpp_client_close(mpp_client *c, mpp_instant now)
+{
+	(void)now;
+	if (c->state == CLIENT_DONE)
+		return;
+	if (link_cur(c)->on) {
+		c->closing = true;
+		return;
+	}
+	(void)client_event(c, MPP_EV_CLOSED, true);
+	client_done(c);
+}

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: MIT */
+/* client.h - the inside of mpp_client, shared by its files:
+ *
+ *   client.c          memory, events, timers, what the application asks
+ *   client_connect.c  connection datagrams
+ *   client_data.c     data packets from the service
+ *   client_send.c     data packets to the service
+ *
+ * Contract for the outside: mpp/client.h. */
+#ifndef ROLE_CLIENT_H
+#define ROLE_CLIENT_H
+
+#include <mpp/client.h>
+
+#include "presence/message.h"
+#include "rud/connect.h"
+#include "rud/noise.h"
+#include "rud/packet.h"
+#include "rud/rtt.h"
+
+enum {
+	ATTEMPTS = 2, /* the last two are waited for */
+	EVENTS = 8,
+	EVENTS_SPARE = 3, /* kept free for what is not a publication */
+	REQUESTS = 4,
+	WINDOW_WORDS = 16, /* 1024 indexes */
+	COOKIE_MAX = 128,
+	PIN_TEXT_MAX = MPP_UDF_TEXT_MAX,
+	ATTEMPT_FIRST_US = 1000000,
+	ATTEMPT_MAX_US = 10000000,
+	COOKIE_LIFE_US = 25000000,
+	CONFIRM_LIFE_US = 10000000,
+	LOST_AFTER_US = 3000000,
+	LOST_TRIES = 5,
+	MOVE_PAUSE_US = 30000000, /* between reconnects for a new endpoint */
+	KEEPALIVE_MAX_MS = 25000,
+};
+
+/* A connection datagram that waits for its answer. */
+struct attempt {
+	uint8_t type; /* RUD_INIT_…; 0: none */
+	uint8_t reply_id[REPLY_ID_LEN];
+	uint8_t client_id[16];
+	mpp_time sent;
+	struct noise_ik hs; /* not with Hello */
+};
+
+/* An established connection. */
+struct link {
+	bool on;
+	struct rud_keys rx, tx;
+	uint8_t service_id[16];
+	uint8_t client_id[16];
+	uint64_t tx_next;
+	uint64_t rx_top;
+	uint64_t rx_bits[WINDOW_WORDS];
+	struct rtt rtt;
+	mpp_addr endpoint; /* what the service said at the start */
+	mpp_time made;
+	mpp_time heard; /* last authentic packet */
+	mpp_time spoke; /* last datagram sent */
+	bool ack_due;
+	bool ack_header; /* ack_index is to be acknowledged */
+	uint32_t ack_index;
+	uint32_t lease_ms;
+	uint32_t serial; /* last request serial used */
+	/* INITIAL only: repetition of the confirming packet. */
+	unsigned tries;
+	mpp_time sent;
+};
+
+struct request_slot {
+	enum msg_type type; /* MSG_NONE: free */
+	uint32_t number;    /* what the application knows it by */
+	uint32_t serial;    /* on the wire; 0: not sent yet */
+	uint32_t index;     /* low bits of its newest datagram */
+	unsigned tries;
+	mpp_time first, sent;
+	uint16_t len; /* publish: its members, encoded */
+	uint8_t body[PACKET_PLAIN_MAX];
+};
+
+struct event_slot {
+	mpp_client_event ev;
+	uint8_t message[PACKET_PLAIN_MAX];
+	uint8_t text[128];
+};
+
+enum client_state {
+	CLIENT_IDLE = 1,
+	CLIENT_CONNECTING, /* attempts go out */
+	CLIENT_CONFIRMING, /* `next` waits for its first answer */
+	CLIENT_CONNECTED,
+	CLIENT_DONE,
+};
+
+struct mpp_client {
+	mpp_crypto crypto;
+	mpp_client_mode mode;
+	enum client_state state;
+	int suite;
+	struct noise_static device;
+	uint8_t udf[MPP_UDF_LEN];
+	uint8_t instance[MPP_INSTANCE_LEN];
+	uint8_t account[MPP_ACCOUNT_MAX];
+	size_t account_len;
+	uint8_t pins[MPP_PINS_MAX][PIN_TEXT_MAX];
+	size_t pin_len[MPP_PINS_MAX];
+	size_t n_pins;
+	uint8_t stores[MPP_FILTER_MAX][MPP_STORE_MAX];
+	uint8_t store_len[MPP_FILTER_MAX];
+	size_t n_stores;
+	bool have_invitation;
+	uint8_t invitation[MPP_INVITATION_LEN];
+	uint32_t ask_lease_ms;
+	uint32_t ask_keepalive_ms;
+
+	/* The service's key: known, or offered by a Challenge. */
+	bool have_key, offered;
+	uint8_t service_key[MPP_DH_MAX];
+	uint8_t offered_key[MPP_DH_MAX];
+	uint8_t suites[16]; /* what a Challenge offered */
+	size_t suites_len;  /* 0: none came */
+	uint8_t cookie[COOKIE_MAX];
+	size_t cookie_len;
+	mpp_time cookie_at;
+
+	uint64_t timestamp_ms;  /* last given out */
+	bool stamp_ready;       /* saved, not used yet */
+	bool want_save, saving; /* event to give; waiting for saved() */
+
+	struct attempt attempts[ATTEMPTS];
+	unsigned newest;     /* of them */
+	unsigned failures;   /* for the back-off */
+	mpp_time attempt_at; /* when the next is due */
+
+	struct link links[2];
+	unsigned cur; /* the established one; other: `next` */
+	uint8_t first[PACKET_PLAIN_MAX]; /* answer to the first message; told
+					    to the application when the
+					    connection is confirmed */
+	size_t first_len;
+	uint64_t first_serial; /* held from then on; 0: no change */
+
+	uint64_t held;                          /* publication serial */
+	struct request_slot requests[REQUESTS]; /* [0] is under way */
+	uint32_t numbers;                       /* given to the application */
+	mpp_time moved; /* last reconnect for a new endpoint */
+	bool closing;
+	bool told_key; /* KEY_CHANGED was given */
+	bool lost;     /* LOST was given */
+
+	struct event_slot events[EVENTS];
+	unsigned event_head, event_n;
+	bool event_out; /* the head is with the application */
+
+	struct noise_ik scratch;
+	struct msg msg;
+	struct connect in;
+	uint8_t plain[MPP_PACKET_MAX];
+};
+
+static inline struct link *link_cur(struct mpp_client *c)
+{
+	return &c->links[c->cur];
+}
+static inline struct link *link_next(struct mpp_client *c)
+{
+	return &c->links[c->cur ^ 1u];
+}
+static inline mpp_time time_plus(mpp_time t, uint64_t us)
+{
+	return (mpp_time){t.us > UINT64_MAX - us ? UINT64_MAX : t.us + us};
+}
+static inline bool time_due(mpp_time at, mpp_time now)
+{
+	return at.us <= now.us;
+}
+
+/* ---- client.c ---- */
+/* A free event, already counted; NULL: no room. `spare`: may use the places
+ * that publications leave free. */
+struct event_slot *client_event(struct mpp_client *c,
+				mpp_client_event_kind kind, bool spare);
+/* An event made from c->msg, whose text stands in `message`. */
+void client_event_message(struct mpp_client *c, struct event_slot *e,
+			  mpp_bytes message);
+/* Start over: attempts at once. */
+void client_restart(struct mpp_client *c, mpp_time now);
+void client_done(struct mpp_client *c);
+
+/* ---- client_connect.c ---- */
+mpp_err client_answer(struct mpp_client *c, struct attempt *a, mpp_bytes in,
+		      mpp_instant now);
+/* The next connection datagram. AGAIN: nothing now. */
+MPP_MUSTCHECK mpp_err client_attempt(struct mpp_client *c, mpp_instant now,
+				     mpp_buf *out);
+mpp_time client_attempt_deadline(const struct mpp_client *c);
+
+/* ---- client_data.c ---- */
+mpp_err client_data(struct mpp_client *c, struct link *l, mpp_buf in,
+		    mpp_instant now);
+/* `next` was answered: it is the connection now. */
+void client_confirmed(struct mpp_client *c, mpp_instant now);
+
+/* ---- client_send.c ---- */
+MPP_MUSTCHECK mpp_err client_send_data(struct mpp_client *c, mpp_instant now,
+				       mpp_buf *out);
+mpp_time client_send_deadline(const struct mpp_client *c);
+/* Write the message of a request (also as the first of a connection).
+ * body: the StoreStatus of a publish, encoded. serial: on the wire. */
+void client_put_request(const struct mpp_client *c, mpp_json_writer *w,
+			enum msg_type type, mpp_bytes body, uint32_t serial);
+/* Queue a request. NULL: no room. */
+struct request_slot *client_queue(struct mpp_client *c, enum msg_type type);
+/* The request under way is over; the next one moves up. */
+void client_dequeue(struct mpp_client *c);
+uint32_t client_keepalive_ms(const struct mpp_client *c);
+
+#endif

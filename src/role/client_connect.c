@@ -1,0 +1,501 @@
+/* SPDX-License-Identifier: MIT */
+/* client_connect.c - how a device connects (docs/protocol.md section 5).
+ *
+ *   service key unknown: Hello -> Challenge -> Complete -> ResponderComplete
+ *   known:               Exchange -> ResponderComplete
+ *                        Exchange -> Challenge -> Complete -> ...
+ *
+ * Every answer is tried on a copy, so a forged one leaves the attempt as it
+ * was. Nothing that came in the clear changes what is pinned or stored. */
+#include "role/client.h"
+
+#include "base/mem.h"
+#include "rud/streamid.h"
+
+/* ---- sending ---- */
+
+static const uint8_t *key_to_use(const struct mpp_client *c)
+{
+	if (c->have_key)
+		return c->service_key;
+	return c->offered ? c->offered_key : NULL;
+}
+
+static bool cookie_good(const struct mpp_client *c, mpp_time now)
+{
+	return c->cookie_len != 0 &&
+	       !time_due(time_plus(c->cookie_at, COOKIE_LIFE_US), now);
+}
+
+static mpp_err fresh_ids(struct mpp_client *c, struct attempt *a)
+{
+	mpp_err err;
+
+	do {
+		err = c->crypto.ops->random(c->crypto.ctx, a->reply_id,
+					    REPLY_ID_LEN);
+		if (err == MPP_OK)
+			err = c->crypto.ops->random(c->crypto.ctx, a->client_id,
+						    16);
+	} while (err == MPP_OK && (!streamid_usable(a->reply_id) ||
+				   !streamid_usable(a->client_id)));
+	return err;
+}
+
+static void put_first_message(struct mpp_client *c, mpp_json_writer *w)
+{
+	enum msg_type type = c->mode == MPP_MODE_STATUS ? MSG_STATUS_REQUEST
+			     : c->mode == MPP_MODE_ENDPOINT
+				     ? MSG_ENDPOINT_REQUEST
+				     : MSG_CONNECT_REQUEST;
+
+	client_put_request(c, w, type, (mpp_bytes){NULL, 0}, 1);
+}
+
+/* The initiator's payload into c->plain. */
+static mpp_err build_payload(struct mpp_client *c, const struct attempt *a,
+			     size_t *len)
+{
+	static const char service[] = "mmmpresence";
+	struct params p = {.has_instance = true};
+	struct wr w = wr_init(c->plain, PACKET_PLAIN_MAX);
+	mpp_json_writer j;
+	mpp_err err = MPP_OK;
+
+	memcpy(p.instance, c->instance, MPP_INSTANCE_LEN);
+	if (c->have_invitation)
+		ext_put(&w, EXT_TOKEN, c->invitation, MPP_INVITATION_LEN);
+	ext_put(&w, EXT_STREAM_ID, a->client_id, 16);
+	ext_put(&w, EXT_SERVICE, service, sizeof(service) - 1);
+	ext_put(&w, EXT_CLAIM, c->account, c->account_len);
+	ext_put_int(&w, EXT_TIMESTAMP, c->timestamp_ms);
+	params_write(&w, &p);
+	ext_put_end(&w);
+	*len = w.n;
+	if (w.err != MPP_OK || c->mode == MPP_MODE_ENROLL)
+		return w.err;
+	mpp_json_writer_init(&j, MPP_JSON_B, c->plain + w.n, w.cap - w.n);
+	put_first_message(c, &j);
+	*len = w.n + j.n;
+	err = mpp_json_finish(&j);
+	return err;
+}
+
+static mpp_err put_noise(struct mpp_client *c, struct attempt *a, struct wr *w)
+{
+	mpp_bytes prologue[2] = {{(const uint8_t *)"RUD/1", 5}, {w->p, w->n}};
+	size_t len = 0;
+	mpp_buf noise;
+	mpp_err err = build_payload(c, a, &len);
+
+	if (err == MPP_OK)
+		err = noise_ik_init(&a->hs, &c->crypto, c->suite, &c->device,
+				    key_to_use(c));
+	if (err == MPP_OK)
+		err = noise_ik_prologue(&a->hs, prologue, 2);
+	if (err != MPP_OK)
+		return err;
+	wr_int(w, len + noise_ik_overhead1(c->suite));
+	noise = (mpp_buf){w->p, w->cap, w->n};
+	err = noise_ik_write1(&a->hs, (mpp_bytes){c->plain, len}, &noise);
+	w->n = noise.len;
+	return err;
+}
+
+/* KeyId and, when there is one, the answer to a Challenge. */
+static mpp_err put_keyed(struct mpp_client *c, struct attempt *a, struct wr *w)
+{
+	uint8_t udf[MPP_UDF_LEN];
+	mpp_err err = mpp_udf_key(&c->crypto, c->suite, key_to_use(c), udf);
+
+	if (err != MPP_OK)
+		return err;
+	connect_begin_initiator(w, a->type, (unsigned)c->suite, a->reply_id);
+	ext_put(w, EXT_KEY_ID, mpp_udf_key_id(udf), MPP_UDF_KEY_ID_LEN);
+	if (a->type == RUD_INIT_COMPLETE)
+		ext_put(w, EXT_CHALLENGE, c->cookie, c->cookie_len);
+	ext_put_end(w);
+	return put_noise(c, a, w);
+}
+
+static void put_hello(const struct mpp_client *c, const struct attempt *a,
+		      struct wr *w)
+{
+	uint8_t suite = (uint8_t)c->suite;
+
+	connect_begin_initiator(w, RUD_INIT_HELLO, 0, a->reply_id);
+	ext_put(w, EXT_SUITES, &suite, 1);
+	ext_put_end(w);
+	wr_int(w, 0);
+}
+
+static mpp_err write_attempt(struct mpp_client *c, uint8_t type,
+			     mpp_instant now, mpp_buf *out)
+{
+	struct attempt *a;
+	struct wr w = wr_init(out->p, MPP_PACKET_MAX);
+	mpp_err err;
+
+	c->newest = (c->newest + 1) % ATTEMPTS;
+	a = &c->attempts[c->newest];
+	mem_wipe(a, sizeof(*a));
+	err = fresh_ids(c, a);
+	a->type = type;
+	a->sent = now.mono;
+	if (err == MPP_OK && type == RUD_INIT_HELLO)
+		put_hello(c, a, &w);
+	else if (err == MPP_OK)
+		err = put_keyed(c, a, &w);
+	connect_pad(&w);
+	if (err == MPP_OK)
+		err = w.err;
+	if (err == MPP_OK)
+		out->len = w.n;
+	else
+		mem_wipe(a, sizeof(*a));
+	return err;
+}
+
+/* The wait grows from 1 s to 10 s, with up to a quarter more at random, so
+ * that devices which lost one service do not come back in step. */
+static mpp_time next_attempt(struct mpp_client *c, mpp_time now)
+{
+	uint64_t wait = ATTEMPT_FIRST_US;
+	unsigned i;
+	uint8_t jitter = 0;
+
+	for (i = 0; i < c->failures && wait < ATTEMPT_MAX_US; i++)
+		wait *= 2;
+	if (wait > ATTEMPT_MAX_US)
+		wait = ATTEMPT_MAX_US;
+	c->failures++;
+	if (c->crypto.ops->random(c->crypto.ctx, &jitter, 1) != MPP_OK)
+		jitter = 0;
+	return time_plus(now, wait + wait / 4 * jitter / 256);
+}
+
+/* A Timestamp is durable before it is sent. */
+static bool stamp(struct mpp_client *c, mpp_wall now)
+{
+	uint64_t ms = now.us / 1000;
+
+	if (c->stamp_ready && !c->saving && !c->want_save)
+		return true;
+	if (!c->stamp_ready) {
+		c->timestamp_ms = ms > c->timestamp_ms ? ms
+						       : c->timestamp_ms + 1;
+		c->stamp_ready = true;
+		c->want_save = true;
+	}
+	return false;
+}
+
+mpp_err client_attempt(struct mpp_client *c, mpp_instant now, mpp_buf *out)
+{
+	uint8_t type = RUD_INIT_HELLO;
+	mpp_err err;
+
+	if (c->state != CLIENT_CONNECTING || !time_due(c->attempt_at, now.mono))
+		return MPP_ERR_AGAIN;
+	if (!cookie_good(c, now.mono))
+		c->cookie_len = 0;
+	if (c->cookie_len == 0)
+		c->offered = false;
+	if (key_to_use(c) != NULL) {
+		if (!stamp(c, now.wall))
+			return MPP_ERR_AGAIN;
+		type = c->cookie_len != 0 ? RUD_INIT_COMPLETE
+					  : RUD_INIT_EXCHANGE;
+	}
+	err = write_attempt(c, type, now, out);
+	if (err == MPP_OK && type != RUD_INIT_HELLO)
+		c->stamp_ready = false;
+	c->attempt_at = next_attempt(c, now.mono);
+	return err;
+}
+
+mpp_time client_attempt_deadline(const struct mpp_client *c)
+{
+	if (c->state != CLIENT_CONNECTING || c->saving || c->want_save)
+		return MPP_TIME_NEVER;
+	return c->attempt_at;
+}
+
+/* ---- Challenge ---- */
+
+static bool pinned(const struct mpp_client *c, const uint8_t udf[MPP_UDF_LEN])
+{
+	bool found = c->n_pins == 0;
+	size_t i;
+
+	for (i = 0; i < c->n_pins; i++) {
+		if (mpp_udf_match(udf, (mpp_bytes){c->pins[i], c->pin_len[i]},
+				  MPP_UDF_BITS) == MPP_OK)
+			found = true;
+	}
+	return found;
+}
+
+/* Another key than the pinned one: shown, once, and never used. */
+static mpp_err key_changed(struct mpp_client *c, const uint8_t udf[MPP_UDF_LEN])
+{
+	struct event_slot *e;
+
+	if (!c->told_key) {
+		e = client_event(c, MPP_EV_KEY_CHANGED, true);
+		if (e != NULL) {
+			memcpy(e->ev.udf, udf, MPP_UDF_LEN);
+			c->told_key = true;
+		}
+	}
+	return MPP_ERR_KEY_CHANGED;
+}
+
+static mpp_err check_key(struct mpp_client *c, const uint8_t *key)
+{
+	uint8_t udf[MPP_UDF_LEN];
+	size_t len = mpp_dh_len(c->suite);
+	mpp_err err = mpp_udf_key(&c->crypto, c->suite, key, udf);
+
+	if (err != MPP_OK)
+		return err;
+	if (c->have_key ? memcmp(key, c->service_key, len) != 0
+			: !pinned(c, udf))
+		return key_changed(c, udf);
+	return MPP_OK;
+}
+
+static mpp_err read_challenge(const struct mpp_client *c,
+			      const struct connect *in, const uint8_t **key)
+{
+	const struct ext *e = &in->ext;
+	struct rd r = rd_init(e->v[EXT_PUBLIC_KEY]);
+	uint64_t suite = rd_int(&r);
+	mpp_bytes raw = rd_rest(&r);
+
+	if (!ext_has(e, EXT_PUBLIC_KEY) || !ext_has(e, EXT_CHALLENGE) ||
+	    !ext_has(e, EXT_SUITES))
+		return MPP_ERR_MISSING;
+	if (r.err != MPP_OK || suite != (uint64_t)c->suite ||
+	    in->suite != suite || raw.len != mpp_dh_len(c->suite))
+		return MPP_ERR_UNSUPPORTED;
+	if (e->v[EXT_CHALLENGE].len == 0)
+		return MPP_ERR_RANGE;
+	*key = raw.p;
+	return MPP_OK;
+}
+
+static mpp_err take_challenge(struct mpp_client *c, struct attempt *a,
+			      mpp_instant now)
+{
+	const struct ext *e = &c->in.ext;
+	const uint8_t *key = NULL;
+	mpp_err err = read_challenge(c, &c->in, &key);
+
+	if (err == MPP_OK)
+		err = check_key(c, key);
+	if (err != MPP_OK)
+		return err;
+	if (!c->have_key) {
+		memcpy(c->offered_key, key, mpp_dh_len(c->suite));
+		c->offered = true;
+	}
+	c->cookie_len = e->v[EXT_CHALLENGE].len;
+	memcpy(c->cookie, e->v[EXT_CHALLENGE].p, c->cookie_len);
+	c->cookie_at = now.mono;
+	c->suites_len = e->v[EXT_SUITES].len;
+	memcpy(c->suites, e->v[EXT_SUITES].p, c->suites_len);
+	/* One Challenge asks for one attempt at once; repeated ones wait. */
+	if (a->type != RUD_INIT_COMPLETE)
+		c->attempt_at = now.mono;
+	return MPP_OK;
+}
+
+/* ---- ResponderComplete ---- */
+
+/* A Challenge that offered less than the service really has was forged. */
+static bool downgraded(const struct mpp_client *c, mpp_bytes suites)
+{
+	return c->suites_len != 0 &&
+	       !bytes_eq(suites, (mpp_bytes){c->suites, c->suites_len});
+}
+
+static mpp_err read_payload(struct mpp_client *c, mpp_bytes payload,
+			    struct ext *e, mpp_bytes *message)
+{
+	struct rd r = rd_init(payload);
+	mpp_bytes rest = {NULL, 0};
+	mpp_err err = ext_read(&r, e);
+
+	memset(&c->msg, 0, sizeof(c->msg));
+	*message = rd_rest(&r);
+	if (err == MPP_OK && !ext_has(e, EXT_SUITES))
+		return MPP_ERR_MISSING;
+	if (err == MPP_OK && downgraded(c, e->v[EXT_SUITES]))
+		return MPP_ERR_AUTH;
+	if (err == MPP_OK && message->len != 0)
+		err = msg_decode(*message, &c->msg, &rest);
+	if (err == MPP_OK && rest.len != 0)
+		return MPP_ERR_TRAILING;
+	return err;
+}
+
+static bool retry_later(uint64_t status)
+{
+	return status == MPP_STATUS_OVERLOADED || status == MPP_STATUS_TOO_MANY;
+}
+
+/* The service refused, authentically. */
+static mpp_err refused(struct mpp_client *c, mpp_bytes message, mpp_instant now)
+{
+	struct event_slot *e;
+
+	if (c->msg.status == MPP_STATUS_UNAUTHENTIC &&
+	    msg_has(&c->msg, FIELD_NEWEST) &&
+	    c->msg.newest >= c->timestamp_ms) {
+		/* The Timestamp was lost or the clock is behind: go on from
+		 * what the service knows. */
+		c->timestamp_ms = c->msg.newest;
+		c->stamp_ready = false;
+		c->attempt_at = now.mono;
+		return MPP_OK;
+	}
+	e = client_event(c, MPP_EV_REFUSED, true);
+	if (e != NULL)
+		client_event_message(c, e, message);
+	if (retry_later(c->msg.status)) {
+		if (e != NULL)
+			e->ev.retry_ms = ATTEMPT_MAX_US / 1000;
+		c->attempt_at = time_plus(now.mono, ATTEMPT_MAX_US);
+		return MPP_OK;
+	}
+	client_done(c);
+	return MPP_ERR_REFUSED;
+}
+
+static mpp_err make_link(struct mpp_client *c, const struct attempt *a,
+			 const struct ext *e, mpp_instant now)
+{
+	struct link *l = link_next(c);
+	uint8_t to_service[32], to_us[32];
+	mpp_err err;
+
+	if (!ext_has(e, EXT_STREAM_ID) || !ext_has(e, EXT_RESET_TOKEN) ||
+	    (e->v[EXT_STREAM_ID].len != 16 && e->v[EXT_STREAM_ID].len != 32))
+		return MPP_ERR_MISSING;
+	mem_wipe(l, sizeof(*l));
+	err = noise_ik_split(&c->scratch, to_service, to_us);
+	if (err == MPP_OK)
+		err = rud_keys_derive(&c->crypto, to_service, &l->tx);
+	if (err == MPP_OK)
+		err = rud_keys_derive(&c->crypto, to_us, &l->rx);
+	mem_wipe(to_service, sizeof(to_service));
+	mem_wipe(to_us, sizeof(to_us));
+	if (err != MPP_OK)
+		return err;
+	memcpy(l->service_id, e->v[EXT_STREAM_ID].p, 16);
+	memcpy(l->client_id, a->client_id, 16);
+	l->on = true;
+	l->made = l->heard = now.mono;
+	l->serial = 1;
+	l->endpoint = c->msg.endpoint;
+	l->lease_ms = (uint32_t)c->msg.connection_timeout_ms;
+	rtt_sample(&l->rtt, now.mono.us - a->sent.us);
+	return MPP_OK;
+}
+
+/* The key that this handshake proved is the service's from now on. */
+static void learn_key(struct mpp_client *c)
+{
+	if (c->have_key || !c->offered)
+		return;
+	c->have_key = true;
+	memcpy(c->service_key, c->offered_key, MPP_DH_MAX);
+	c->want_save = true;
+}
+
+/* What was asked once is answered: no need for a connection. */
+static bool answered_once(struct mpp_client *c, mpp_bytes message)
+{
+	struct event_slot *e;
+
+	if (c->mode != MPP_MODE_STATUS && c->mode != MPP_MODE_ENDPOINT)
+		return false;
+	e = client_event(c, MPP_EV_RESPONSE, true);
+	if (e != NULL)
+		client_event_message(c, e, message);
+	if (c->msg.more) {
+		/* The rest comes to a subscriber. */
+		c->held = c->msg.serial;
+		(void)client_queue(c, MSG_CONNECT_REQUEST);
+		return false;
+	}
+	client_done(c);
+	return true;
+}
+
+/* The answer is kept until the connection is confirmed; only then does the
+ * application hear of it and hold its serial. */
+static void take_first(struct mpp_client *c, mpp_bytes message)
+{
+	c->first_len = 0;
+	c->first_serial = 0;
+	if (c->msg.type != MSG_CONNECT_RESPONSE)
+		return;
+	c->first_len = message.len;
+	memcpy(c->first, message.p, message.len);
+	if (c->msg.reset || c->msg.serial > c->held)
+		c->first_serial = c->msg.serial;
+}
+
+static mpp_err take_complete(struct mpp_client *c, struct attempt *a,
+			     mpp_instant now)
+{
+	mpp_buf plain = {c->plain, sizeof(c->plain), 0};
+	struct ext *e = &c->in.ext;
+	mpp_bytes message;
+	mpp_err err;
+
+	if (a->type == RUD_INIT_HELLO || c->in.ext.present != 0)
+		return MPP_ERR_TYPE;
+	c->scratch = a->hs; /* a copy: a forged answer spoils nothing */
+	err = noise_ik_read2(&c->scratch, c->in.noise, &plain); /* e, ee, se */
+	if (err == MPP_OK)
+		err = read_payload(c, (mpp_bytes){c->plain, plain.len}, e,
+				   &message);
+	if (err != MPP_OK)
+		return err;
+	learn_key(c);
+	if (c->msg.status >= 300)
+		return refused(c, message, now);
+	err = make_link(c, a, e, now);
+	if (err != MPP_OK || answered_once(c, message))
+		return err;
+	take_first(c, message);
+	mem_wipe(c->attempts, sizeof(c->attempts));
+	c->state = CLIENT_CONFIRMING;
+	return MPP_OK;
+}
+
+mpp_err client_answer(struct mpp_client *c, struct attempt *a, mpp_bytes in,
+		      mpp_instant now)
+{
+	mpp_err err = connect_read_responder(in, &c->in);
+
+	if (c->state != CLIENT_CONNECTING)
+		return MPP_ERR_STATE;
+	if (err != MPP_OK)
+		return err;
+	switch (c->in.type) {
+	case RUD_RESP_ERROR:
+		return MPP_OK; /* a hint; the real answer is waited for */
+	case RUD_RESP_CHALLENGE:
+		return take_challenge(c, a, now);
+	case RUD_RESP_COMPLETE:
+		err = take_complete(c, a, now);
+		mem_wipe(&c->scratch, sizeof(c->scratch));
+		return err;
+	default:
+		return MPP_ERR_TYPE;
+	}
+}

@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: MIT */
+/* client_data.c - data packets from the service (docs/protocol.md 6, 7). */
+#include "role/client.h"
+
+#include "base/mem.h"
+#include "rud/replay.h"
+
+/* A message with a publication serial: is the application to hear of it? */
+static bool take_serial(struct mpp_client *c)
+{
+	const struct msg *m = &c->msg;
+
+	if (!msg_has(m, FIELD_SERIAL))
+		return false;
+	if (m->reset || m->serial > c->held) {
+		c->held = m->serial;
+		return true;
+	}
+	return false; /* nothing newer than what is held: never goes back */
+}
+
+/* ---- opening ---- */
+
+static mpp_err open_packet(struct mpp_client *c, struct link *l, mpp_buf in,
+			   struct rud_header *h)
+{
+	struct replay window = {l->rx_top, l->rx_bits, WINDOW_WORDS};
+	mpp_err err = packet_header(&c->crypto, &l->rx, in.p, h);
+
+	if (err != MPP_OK)
+		return err;
+	if (h->count != 1)
+		return MPP_ERR_UNSUPPORTED;
+	if (!replay_fresh(&window, h->index))
+		return MPP_ERR_REPLAY;
+	err = packet_open(&c->crypto, &l->rx, h, in.p, in.len);
+	if (err != MPP_OK)
+		return err;
+	replay_mark(&window, h->index);
+	l->rx_top = window.top;
+	return MPP_OK;
+}
+
+static mpp_err read_plain(struct mpp_client *c, mpp_bytes plain,
+			  mpp_bytes *message)
+{
+	struct rd r = rd_init(plain);
+	mpp_bytes rest, start;
+	mpp_err err = ext_read(&r, &c->in.ext);
+
+	memset(&c->msg, 0, sizeof(c->msg));
+	start = rest = rd_rest(&r);
+	*message = (mpp_bytes){start.p, 0};
+	if (err == MPP_OK && rest.len != 0 && rest.p[0] != 0)
+		err = msg_decode(start, &c->msg, &rest);
+	if (err == MPP_OK && !mem_is_zero(rest.p, rest.len))
+		err = MPP_ERR_PADDING;
+	if (err == MPP_OK)
+		message->len = start.len - rest.len;
+	return err;
+}
+
+/* ---- messages ---- */
+
+static void take_close(struct mpp_client *c, mpp_time now)
+{
+	struct rd r = rd_init(c->in.ext.v[EXT_CLOSE]);
+	uint64_t code = rd_int(&r);
+	mpp_bytes text = rd_bytes(&r);
+	struct event_slot *e = client_event(c, MPP_EV_CLOSED, true);
+
+	if (e != NULL) {
+		e->ev.status = (int)code;
+		e->ev.text = (mpp_bytes){e->text, 0};
+		if (r.err == MPP_OK && text.len <= sizeof(e->text)) {
+			memcpy(e->text, text.p, text.len);
+			e->ev.text.len = text.len;
+		}
+	}
+	if (code == MPP_STATUS_FORBIDDEN || c->mode != MPP_MODE_SUBSCRIBE) {
+		client_done(c);
+		return;
+	}
+	mem_wipe(link_cur(c), sizeof(struct link));
+	client_restart(c, now);
+}
+
+static void give_publication(struct mpp_client *c, mpp_bytes message)
+{
+	struct event_slot *e;
+
+	if (c->msg.store_status.n == 0)
+		return;
+	e = client_event(c, MPP_EV_PUBLICATION, false);
+	if (e != NULL)
+		client_event_message(c, e, message);
+}
+
+/* The service sees us elsewhere than when we connected: the path that it
+ * proved is not ours any more, so make a new connection. */
+static void notice_move(struct mpp_client *c, mpp_time now)
+{
+	const struct link *l = link_cur(c);
+	const mpp_addr *a = &c->msg.endpoint;
+
+	if (c->state != CLIENT_CONNECTED || a->family == 0 ||
+	    l->endpoint.family == 0)
+		return;
+	if (a->port == l->endpoint.port && a->family == l->endpoint.family &&
+	    memcmp(a->ip, l->endpoint.ip, sizeof(a->ip)) == 0)
+		return;
+	if (c->moved.us != 0 &&
+	    !time_due(time_plus(c->moved, MOVE_PAUSE_US), now))
+		return;
+	c->moved = now;
+	client_restart(c, now);
+}
+
+static bool answers_request(const struct mpp_client *c)
+{
+	const struct request_slot *r = &c->requests[0];
+
+	return r->type != MSG_NONE && r->serial != 0 &&
+	       c->msg.acknowledge == r->serial;
+}
+
+/* An answer to the request under way. */
+static void take_answer(struct mpp_client *c, mpp_bytes message)
+{
+	struct request_slot *r = &c->requests[0];
+	bool status = r->type == MSG_STATUS_REQUEST;
+	struct event_slot *e;
+
+	/* A vector in parts begins anew: the rest follows what this holds. */
+	if (status && c->msg.more && msg_has(&c->msg, FIELD_SERIAL))
+		c->held = c->msg.serial;
+	else if (take_serial(c) && !status)
+		give_publication(c, message);
+	if (r->number != 0) {
+		e = client_event(c, MPP_EV_RESPONSE, true);
+		if (e != NULL) {
+			client_event_message(c, e, message);
+			e->ev.request = r->number;
+		}
+	}
+	client_dequeue(c);
+}
+
+static void take_message(struct mpp_client *c, struct link *l,
+			 mpp_bytes message, mpp_instant now)
+{
+	uint64_t held = c->held;
+
+	switch (c->msg.type) {
+	case MSG_NOTIFY:
+		if (take_serial(c))
+			give_publication(c, message);
+		break;
+	case MSG_INVALID_SERIAL:
+		/* Our number was too low: ask again with a higher one. */
+		if (answers_request(c)) {
+			l->serial = (uint32_t)c->msg.serial;
+			c->requests[0].serial = 0;
+		}
+		break;
+	case MSG_CONNECT_RESPONSE:
+	case MSG_DISCONNECT_RESPONSE:
+	case MSG_STATUS:
+	case MSG_ENDPOINT_RESPONSE:
+	case MSG_PUBLISH_RESPONSE:
+	case MSG_ERROR:
+		if (answers_request(c))
+			take_answer(c, message);
+		notice_move(c, now.mono);
+		break;
+	case MSG_NONE:
+	case MSG_CONNECT_REQUEST:
+	case MSG_DISCONNECT_REQUEST:
+	case MSG_STATUS_REQUEST:
+	case MSG_HEARTBEAT:
+	case MSG_ENDPOINT_REQUEST:
+	case MSG_PUBLISH_REQUEST:
+	case MSG_ACKNOWLEDGE:
+	case MSG_UNKNOWN:
+	case MSG_TYPES:
+		break;
+	}
+	/* What an answer brought is acknowledged like a publication. */
+	if (c->held != held)
+		l->ack_due = true;
+}
+
+static void sample(struct mpp_client *c, struct link *l,
+		   const struct rud_header *h, mpp_time now)
+{
+	struct request_slot *r = &c->requests[0];
+
+	if ((h->flags & FLAG_ACK) != 0 && r->type != MSG_NONE &&
+	    r->serial != 0 && r->index == h->ack_index)
+		rtt_sample(&l->rtt, now.us - r->sent.us);
+}
+
+void client_confirmed(struct mpp_client *c, mpp_instant now)
+{
+	struct event_slot *e;
+	mpp_bytes rest, first = {c->first, c->first_len};
+	unsigned i;
+
+	mem_wipe(link_cur(c), sizeof(struct link));
+	c->cur ^= 1u;
+	c->state = CLIENT_CONNECTED;
+	c->lost = false;
+	c->have_invitation = false;
+	link_cur(c)->spoke = now.mono;
+	/* Requests that were under way start again here. */
+	for (i = 0; i < REQUESTS; i++)
+		c->requests[i].serial = 0;
+	memset(&c->msg, 0, sizeof(c->msg));
+	if (first.len != 0 && msg_decode(first, &c->msg, &rest) != MPP_OK)
+		memset(&c->msg, 0, sizeof(c->msg));
+	e = client_event(c, MPP_EV_CONNECTED, true);
+	if (e != NULL) {
+		e->ev.endpoint = c->msg.endpoint;
+		e->ev.now_s = c->msg.now_s;
+		e->ev.serial = c->msg.serial;
+		e->ev.lease_ms = link_cur(c)->lease_ms;
+	}
+	if (c->msg.type == MSG_CONNECT_RESPONSE && take_serial(c))
+		give_publication(c, first);
+	c->first_len = 0;
+	c->first_serial = 0;
+}
+
+/* A message needs a place in the queue of events; without one the packet
+ * counts as lost, and the service says it again later. */
+static bool no_room(const struct mpp_client *c)
+{
+	if (c->msg.type == MSG_NONE)
+		return false;
+	return c->event_n >=
+	       (c->msg.store_status.n != 0 ? EVENTS - EVENTS_SPARE : EVENTS);
+}
+
+mpp_err client_data(struct mpp_client *c, struct link *l, mpp_buf in,
+		    mpp_instant now)
+{
+	struct rud_header h;
+	mpp_bytes message;
+	mpp_err err = open_packet(c, l, in, &h);
+
+	if (err != MPP_OK)
+		return err;
+	l->heard = now.mono;
+	if (l == link_next(c) && c->state == CLIENT_CONFIRMING)
+		client_confirmed(c, now);
+	sample(c, l, &h, now.mono);
+	err = read_plain(
+		c, (mpp_bytes){in.p + PACKET_HEAD, in.len - PACKET_OVERHEAD},
+		&message);
+	if (err != MPP_OK)
+		return err;
+	if (ext_has(&c->in.ext, EXT_CLOSE)) {
+		take_close(c, now.mono);
+		return MPP_OK;
+	}
+	if (no_room(c))
+		return MPP_ERR_LIMIT;
+	if ((h.flags & FLAG_ACK_WANTED) != 0) {
+		l->ack_due = true;
+		l->ack_header = true;
+		l->ack_index = (uint32_t)h.index;
+	}
+	if (!l->ack_header) {
+		l->ack_header = true;
+		l->ack_index = (uint32_t)h.index;
+	}
+	take_message(c, l, message, now);
+	return MPP_OK;
+}

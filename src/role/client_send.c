@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: MIT */
+/* client_send.c - data packets to the service (docs/protocol.md 6, 7).
+ *
+ * One request is under way at a time; it is repeated in a new datagram with
+ * the same Serial at PTO, 2 PTO, 4 PTO ... until it is answered. */
+#include "role/client.h"
+
+#include "base/mem.h"
+
+enum { LIST_LEN = 1 }; /* an empty extension list */
+
+/* ---- requests ---- */
+
+struct request_slot *client_queue(struct mpp_client *c, enum msg_type type)
+{
+	unsigned i = 0;
+
+	while (i < REQUESTS && c->requests[i].type != MSG_NONE)
+		i++;
+	if (i == REQUESTS)
+		return NULL;
+	memset(&c->requests[i], 0, sizeof(c->requests[i]));
+	c->requests[i].type = type;
+	return &c->requests[i];
+}
+
+void client_dequeue(struct mpp_client *c)
+{
+	memmove(&c->requests[0], &c->requests[1],
+		(REQUESTS - 1) * sizeof(c->requests[0]));
+	memset(&c->requests[REQUESTS - 1], 0, sizeof(c->requests[0]));
+}
+
+uint32_t client_keepalive_ms(const struct mpp_client *c)
+{
+	uint32_t third = c->links[c->cur].lease_ms / 3;
+
+	if (c->ask_keepalive_ms != 0)
+		return c->ask_keepalive_ms;
+	if (third == 0 || third > KEEPALIVE_MAX_MS)
+		return KEEPALIVE_MAX_MS;
+	return third;
+}
+
+static void put_filter(const struct mpp_client *c, mpp_json_writer *w)
+{
+	size_t i;
+
+	if (c->n_stores == 0)
+		return;
+	mpp_json_array(w, "Stores");
+	for (i = 0; i < c->n_stores; i++)
+		mpp_json_string(w, NULL,
+				(mpp_bytes){c->stores[i], c->store_len[i]});
+	mpp_json_close(w);
+}
+
+void client_put_request(const struct mpp_client *c, mpp_json_writer *w,
+			enum msg_type type, mpp_bytes body, uint32_t serial)
+{
+	msg_begin(w, type);
+	if (type == MSG_CONNECT_REQUEST) {
+		put_filter(c, w);
+		if (c->ask_lease_ms != 0)
+			mpp_json_uint(w, "Timeout", c->ask_lease_ms);
+	}
+	if (type == MSG_PUBLISH_REQUEST)
+		mpp_json_literal(w, "StoreStatus", body);
+	if (serial != 0)
+		mpp_json_uint(w, "Serial", serial);
+	mpp_json_uint(w, "Acknowledge", c->held);
+	msg_end(w);
+}
+
+/* ---- packets ---- */
+
+/* Seal what stands at out->p + PACKET_HEAD, n octets. */
+static mpp_err finish(struct mpp_client *c, struct link *l, size_t n,
+		      uint8_t flags, mpp_buf *out)
+{
+	struct rud_header h = {.index = l->tx_next, .count = 1};
+	size_t padded = packet_padded(n, 0);
+	mpp_err err;
+
+	h.flags = (uint8_t)(FLAG_FINAL | flags);
+	if (l->ack_header) {
+		h.flags |= FLAG_ACK;
+		h.ack_index = l->ack_index;
+		h.ack_bits = 1;
+	}
+	memset(out->p + PACKET_HEAD + n, 0, padded - n);
+	/* Counted before it is used: an index never serves twice. */
+	l->tx_next++;
+	err = packet_seal(&c->crypto, &l->tx, l->service_id, &h, out->p,
+			  padded);
+	if (err != MPP_OK)
+		return err;
+	out->len = padded + PACKET_OVERHEAD;
+	l->ack_due = false;
+	l->ack_header = false;
+	return MPP_OK;
+}
+
+static mpp_err send_message(struct mpp_client *c, struct link *l,
+			    const struct request_slot *r, uint8_t flags,
+			    mpp_buf *out)
+{
+	mpp_json_writer w;
+	mpp_err err;
+
+	out->p[PACKET_HEAD] = EXT_END;
+	mpp_json_writer_init(&w, MPP_JSON_B, out->p + PACKET_HEAD + LIST_LEN,
+			     PACKET_PLAIN_MAX - LIST_LEN);
+	client_put_request(c, &w, r->type, (mpp_bytes){r->body, r->len},
+			   r->serial);
+	err = mpp_json_finish(&w);
+	return err == MPP_OK ? finish(c, l, LIST_LEN + w.n, flags, out) : err;
+}
+
+static mpp_err send_acknowledge(struct mpp_client *c, struct link *l,
+				uint64_t serial, uint8_t flags, mpp_buf *out)
+{
+	mpp_json_writer w;
+	mpp_err err;
+
+	out->p[PACKET_HEAD] = EXT_END;
+	mpp_json_writer_init(&w, MPP_JSON_B, out->p + PACKET_HEAD + LIST_LEN,
+			     PACKET_PLAIN_MAX - LIST_LEN);
+	msg_begin(&w, MSG_ACKNOWLEDGE);
+	mpp_json_uint(&w, "Acknowledge", serial);
+	msg_end(&w);
+	err = mpp_json_finish(&w);
+	return err == MPP_OK ? finish(c, l, LIST_LEN + w.n, flags, out) : err;
+}
+
+static mpp_err send_close(struct mpp_client *c, mpp_buf *out)
+{
+	struct wr w = wr_init(out->p + PACKET_HEAD, PACKET_PLAIN_MAX);
+	static const uint8_t normal[2] = {0, 0}; /* code 0, empty text */
+	mpp_err err;
+
+	ext_put(&w, EXT_CLOSE, normal, sizeof(normal));
+	ext_put_end(&w);
+	err = finish(c, link_cur(c), w.n, 0, out);
+	(void)client_event(c, MPP_EV_CLOSED, true);
+	client_done(c);
+	return err;
+}
+
+/* The confirming packet asks for an acknowledgement and is repeated until a
+ * packet under the new keys comes. */
+static mpp_time confirm_at(const struct mpp_client *c)
+{
+	const struct link *l = &c->links[c->cur ^ 1u];
+
+	if (l->tries == 0)
+		return (mpp_time){0};
+	return time_plus(l->sent, rtt_backoff_us(&l->rtt, l->tries - 1, 3));
+}
+
+static mpp_err send_confirm(struct mpp_client *c, mpp_instant now, mpp_buf *out)
+{
+	struct link *l = link_next(c);
+
+	l->tries++;
+	l->sent = l->spoke = now.mono;
+	return send_acknowledge(
+		c, l, c->first_serial != 0 ? c->first_serial : c->held,
+		FLAG_ACK_WANTED, out);
+}
+
+static mpp_time request_at(const struct mpp_client *c)
+{
+	const struct request_slot *r = &c->requests[0];
+
+	if (r->type == MSG_NONE)
+		return MPP_TIME_NEVER;
+	if (r->serial == 0)
+		return (mpp_time){0};
+	return time_plus(r->sent, rtt_backoff_us(&c->links[c->cur].rtt,
+						 r->tries - 1, 0));
+}
+
+static mpp_err send_request(struct mpp_client *c, mpp_instant now, mpp_buf *out)
+{
+	struct request_slot *r = &c->requests[0];
+	struct link *l = link_cur(c);
+
+	if (r->serial == 0) {
+		r->serial = ++l->serial;
+		r->tries = 0;
+		r->first = now.mono;
+	}
+	r->tries++;
+	r->sent = l->spoke = now.mono;
+	r->index = (uint32_t)l->tx_next;
+	return send_message(c, l, r, 0, out);
+}
+
+mpp_err client_send_data(struct mpp_client *c, mpp_instant now, mpp_buf *out)
+{
+	struct link *l = link_cur(c);
+
+	if (c->closing)
+		return send_close(c, out);
+	if (c->state == CLIENT_CONFIRMING && time_due(confirm_at(c), now.mono))
+		return send_confirm(c, now, out);
+	if (!l->on)
+		return MPP_ERR_AGAIN;
+	if (c->state == CLIENT_CONNECTED && time_due(request_at(c), now.mono))
+		return send_request(c, now, out);
+	if (l->ack_due) {
+		l->spoke = now.mono;
+		return send_acknowledge(c, l, c->held, 0, out);
+	}
+	return MPP_ERR_AGAIN;
+}
+
+mpp_time client_send_deadline(const struct mpp_client *c)
+{
+	const struct link *l = &c->links[c->cur];
+	mpp_time at = MPP_TIME_NEVER, other;
+
+	if (l->on && l->ack_due)
+		return (mpp_time){0};
+	if (c->state == CLIENT_CONFIRMING) {
+		at = confirm_at(c);
+		other = time_plus(c->links[c->cur ^ 1u].made, CONFIRM_LIFE_US);
+		return other.us < at.us ? other : at;
+	}
+	if (c->state != CLIENT_CONNECTED)
+		return at;
+	if (c->requests[0].type != MSG_NONE)
+		return request_at(c);
+	return time_plus(l->spoke, (uint64_t)client_keepalive_ms(c) * 1000);
+}

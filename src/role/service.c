@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: MIT */
+/* service.c - the presence service: memory, start, timers.
+ * Contract: mpp/service.h; map of the files: service.h. */
+#include "role/service.h"
+
+#include "base/mem.h"
+
+enum { ALIGN = 64 };
+
+/* ---- memory: one block, cut into pools ---- */
+
+struct cut {
+	uint8_t *base; /* NULL: only count */
+	size_t n;
+};
+
+static void *cut(struct cut *c, size_t each, size_t n)
+{
+	void *at = c->base != NULL ? c->base + c->n : NULL;
+
+	c->n += (each * n + ALIGN - 1) / ALIGN * ALIGN;
+	return at;
+}
+
+static void cut_pool(struct cut *c, struct pool *p, size_t each, uint32_t n)
+{
+	pool_init(p, cut(c, each, n), each, n);
+}
+
+static void cut_hash(struct cut *c, struct hash *h, uint32_t n)
+{
+	uint32_t buckets = 16;
+
+	while (buckets < n)
+		buckets *= 2;
+	h->bucket = cut(c, sizeof(*h->bucket), buckets);
+	h->mask = buckets - 1;
+}
+
+static void cut_all(struct cut *c, struct mpp_service *s,
+		    const mpp_service_config *k)
+{
+	struct presence *p = &s->state;
+
+	cut_pool(c, &p->accounts, sizeof(struct account), k->accounts);
+	cut_pool(c, &p->devices, sizeof(struct device), k->devices);
+	cut_pool(c, &p->entries, sizeof(struct entry), k->stores);
+	cut_pool(c, &p->invitations, sizeof(struct invitation), k->invitations);
+	cut_pool(c, &p->bindings, sizeof(struct binding), k->bindings);
+	cut_pool(c, &p->halves, sizeof(struct half_open), k->half_open);
+	cut_hash(c, &p->by_name, k->accounts);
+	cut_hash(c, &p->by_key, k->devices);
+	cut_hash(c, &p->by_secret, k->invitations);
+	p->due.e = cut(c, sizeof(*p->due.e), k->bindings);
+	p->due.where = cut(c, sizeof(*p->due.where), k->bindings);
+	s->waiting.at = cut(c, sizeof(struct change), k->operations);
+	s->done.at = cut(c, sizeof(struct change), k->operations);
+	s->answers.at = cut(c, sizeof(struct change), k->operations);
+	s->buffers[0] = cut(c, 1, k->commit_bytes);
+	s->buffers[1] = cut(c, 1, k->commit_bytes);
+}
+
+static void set_default(uint32_t *v, uint32_t standard)
+{
+	if (*v == 0)
+		*v = standard;
+}
+
+static mpp_service_config effective(const mpp_service_config *config)
+{
+	mpp_service_config k = *config;
+
+	set_default(&k.bindings, 1024);
+	set_default(&k.half_open, 256);
+	set_default(&k.devices, 1024);
+	set_default(&k.accounts, 256);
+	set_default(&k.stores, 4096);
+	set_default(&k.invitations, 256);
+	set_default(&k.operations, 1024);
+	set_default(&k.commit_bytes, 262144);
+	set_default(&k.devices_per_account, 64);
+	set_default(&k.stores_per_account, STORE_NUMBERS);
+	set_default(&k.lease_ms, 60000);
+	set_default(&k.lease_min_ms, 10000);
+	set_default(&k.lease_max_ms, 3600000);
+	set_default(&k.idle_ms, 3600000);
+	return k;
+}
+
+static bool possible(const mpp_service_config *k)
+{
+	return k->bindings < (1u << 28) && k->half_open < (1u << 28) &&
+	       k->devices < (1u << 28) && k->accounts < (1u << 28) &&
+	       k->stores < (1u << 28) && k->invitations < (1u << 28) &&
+	       k->operations < (1u << 20) && k->commit_bytes >= 32768 &&
+	       k->commit_bytes <= (1u << 30) &&
+	       k->stores_per_account <= STORE_NUMBERS &&
+	       k->lease_min_ms >= 1000 && k->lease_min_ms <= k->lease_max_ms &&
+	       k->lease_ms >= k->lease_min_ms &&
+	       k->lease_ms <= k->lease_max_ms && k->lease_max_ms <= 86400000 &&
+	       k->idle_ms <= 604800000;
+}
+
+/* The layout, with the service itself in front. Counting needs somewhere to
+ * put the addresses, and a struct mpp_service is too large for a stack: only
+ * its pool heads are used. */
+size_t mpp_service_size(const mpp_service_config *config)
+{
+	mpp_service_config k = effective(config);
+	struct cut c = {NULL, 0};
+	uint32_t buckets[3] = {k.accounts, k.devices, k.invitations};
+	struct hash h;
+	unsigned i;
+
+	if (!possible(&k))
+		return 0;
+	cut(&c, sizeof(struct mpp_service), 1);
+	cut(&c, sizeof(struct account), k.accounts);
+	cut(&c, sizeof(struct device), k.devices);
+	cut(&c, sizeof(struct entry), k.stores);
+	cut(&c, sizeof(struct invitation), k.invitations);
+	cut(&c, sizeof(struct binding), k.bindings);
+	cut(&c, sizeof(struct half_open), k.half_open);
+	for (i = 0; i < 3; i++)
+		cut_hash(&c, &h, buckets[i]);
+	cut(&c, sizeof(struct heap_entry), k.bindings);
+	cut(&c, sizeof(uint32_t), k.bindings);
+	for (i = 0; i < 3; i++)
+		cut(&c, sizeof(struct change), k.operations);
+	cut(&c, 1, k.commit_bytes);
+	cut(&c, 1, k.commit_bytes);
+	return c.n;
+}
+
+/* ---- start ---- */
+
+static mpp_err init_suite(struct mpp_service *s, int suite,
+			  const uint8_t *secret)
+{
+	struct service_suite *u = &s->suites[suite - 1];
+	size_t len = mpp_dh_len(suite);
+	mpp_err err;
+
+	if (mem_is_zero(secret, len))
+		return MPP_OK;
+	memcpy(u->key.secret, secret, len);
+	err = s->crypto.ops->dh_public(s->crypto.ctx, suite, secret,
+				       u->key.pub);
+	if (err == MPP_OK)
+		err = mpp_udf_key(&s->crypto, suite, u->key.pub, u->udf);
+	u->on = err == MPP_OK;
+	return err;
+}
+
+static void init_hash(struct hash *h)
+{
+	memset(h->bucket, 0xff, ((size_t)h->mask + 1) * sizeof(*h->bucket));
+}
+
+static mpp_err init_random(struct mpp_service *s)
+{
+	uint8_t r[8];
+	struct rd in = rd_init((mpp_bytes){r, sizeof(r)});
+	mpp_err err = s->crypto.ops->random(s->crypto.ctx, s->cookie_secret,
+					    sizeof(s->cookie_secret));
+
+	if (err == MPP_OK)
+		err = s->crypto.ops->random(s->crypto.ctx, r, sizeof(r));
+	if (err == MPP_OK) {
+		s->generation = rd_u32(&in);
+		s->state.hash_seed = rd_u32(&in);
+	}
+	return err;
+}
+
+static mpp_err init_secrets(struct mpp_service *s,
+			    const mpp_service_secrets *secrets)
+{
+	mpp_err err = init_suite(s, MPP_SUITE_25519, secrets->x25519);
+
+	if (err == MPP_OK)
+		err = init_suite(s, MPP_SUITE_448, secrets->x448);
+	if (err == MPP_OK && !s->suites[0].on && !s->suites[1].on)
+		err = MPP_ERR_INVALID;
+	memcpy(s->sid_key, secrets->sid_key, sizeof(s->sid_key));
+	memcpy(s->reset_key, secrets->reset_key, sizeof(s->reset_key));
+	return err == MPP_OK ? init_random(s) : err;
+}
+
+mpp_err mpp_service_init(void *mem, size_t len,
+			 const mpp_service_config *config,
+			 const mpp_service_secrets *secrets,
+			 const mpp_crypto *crypto, mpp_service **out)
+{
+	size_t need = mpp_service_size(config);
+	struct cut c = {mem, 0};
+	struct mpp_service *s;
+	mpp_err err;
+
+	if (need == 0)
+		return MPP_ERR_INVALID;
+	if (len < need)
+		return MPP_ERR_NOSPACE;
+	s = cut(&c, sizeof(*s), 1);
+	memset(s, 0, sizeof(*s));
+	s->crypto = *crypto;
+	s->config = effective(config);
+	cut_all(&c, s, &s->config);
+	s->state.devices_per_account = s->config.devices_per_account;
+	s->state.stores_per_account = s->config.stores_per_account;
+	init_hash(&s->state.by_name);
+	init_hash(&s->state.by_key);
+	init_hash(&s->state.by_secret);
+	s->fill = wr_init(s->buffers[0], s->config.commit_bytes);
+	s->fill_id = 1;
+	err = init_secrets(s, secrets);
+	if (err != MPP_OK) {
+		mpp_service_wipe(s);
+		return err;
+	}
+	*out = s;
+	return MPP_OK;
+}
+
+void mpp_service_wipe(mpp_service *s)
+{
+	const struct pool *b = &s->state.bindings;
+
+	mem_wipe(b->base, (size_t)b->fresh * b->stride);
+	mem_wipe(s, sizeof(*s));
+}
+
+mpp_err mpp_service_load(mpp_service *s, mpp_bytes key, mpp_bytes value)
+{
+	return record_load(&s->state, key, value);
+}
+
+/* ---- timers ---- */
+
+static uint64_t since_ms(uint32_t then, mpp_time now)
+{
+	return now.us - (uint64_t)(uint32_t)(ms_of(now) - then) * 1000 -
+	       now.us % 1000;
+}
+
+static uint64_t wait_unit(const struct binding *b)
+{
+	uint64_t pto = rtt_pto_us(&b->rtt);
+
+	return pto > W_MIN_US ? pto : W_MIN_US;
+}
+
+/* When the lease, or what comes after it, runs out. */
+static uint64_t lease_deadline(const struct mpp_service *s,
+			       const struct binding *b, mpp_time now)
+{
+	uint64_t at = since_ms(b->seen_ms, now);
+	uint64_t lease = (uint64_t)b->lease_ms * 1000;
+	uint64_t idle = (uint64_t)s->config.idle_ms * 1000;
+
+	if (b->state == BINDING_CONNECTED)
+		return at + lease;
+	if (b->state == BINDING_CLOSED)
+		return at + (idle > 2 * lease ? idle : 2 * lease);
+	return at + lease +
+	       (uint64_t)(b->state - BINDING_CONNECTED) * wait_unit(b);
+}
+
+/* When the publication must be sent, or sent again. */
+static uint64_t publish_deadline(const struct binding *b, mpp_time now)
+{
+	uint64_t sent = now.us - (uint32_t)((uint32_t)now.us - b->sent_us);
+
+	if ((b->flags & BIND_SUBSCRIBED) == 0 || b->state == BINDING_CLOSED)
+		return UINT64_MAX;
+	if ((b->flags & BIND_IN_FLIGHT) == 0)
+		return (b->flags & BIND_DUE) != 0 ? 0 : UINT64_MAX;
+	if ((b->flags & BIND_DUE) != 0 && (b->flags & BIND_REPLACED) == 0)
+		return 0;
+	if ((b->flags & BIND_HEADER_ACKED) != 0)
+		return sent + 1000000 + 2 * (uint64_t)rtt_pto_us(&b->rtt);
+	return sent + rtt_backoff_us(&b->rtt, b->tries, 3);
+}
+
+void service_arm(struct mpp_service *s, uint32_t slot, mpp_time now)
+{
+	const struct binding *b = binding_at(&s->state, slot);
+	const struct half_open *h;
+	uint64_t at, publish;
+
+	if (b->state == BINDING_INITIAL) {
+		h = half_at(&s->state, b->side);
+		/* One that waits for the disk ends when the disk has said. */
+		at = h->waiting ? UINT64_MAX : h->expires_us;
+	} else if ((b->flags & BIND_ENDING) != 0) {
+		at = 0;
+	} else {
+		at = lease_deadline(s, b, now);
+		publish = publish_deadline(b, now);
+		at = publish < at ? publish : at;
+	}
+	heap_set(&s->state.due, slot, at);
+}
+
+void service_enter(struct mpp_service *s, uint32_t slot,
+		   enum binding_event event, mpp_instant now, mpp_outbox *out)
+{
+	struct binding *b = binding_at(&s->state, slot);
+	const struct binding_rule *r = binding_rule(b->state, event);
+
+	/* An enrolment on its way to the disk cannot be taken back. */
+	if (b->state == BINDING_INITIAL && (r->action & ACT_FREE) != 0 &&
+	    half_at(&s->state, b->side)->waiting)
+		return;
+	if ((r->action & ACT_OFFLINE) != 0)
+		s->count.offline++;
+	if ((r->action & ACT_FREE) != 0) {
+		service_free(s, slot);
+		return;
+	}
+	if ((r->action & ACT_ONLINE) != 0)
+		b->flags |= BIND_DUE;
+	b->state = r->next;
+	if ((r->action & ACT_PROBE) != 0)
+		service_probe(s, slot, out);
+	service_arm(s, slot, now.mono);
+}
+
+/* One binding whose deadline has come. */
+static void run_due(struct mpp_service *s, uint32_t slot, mpp_instant now,
+		    mpp_outbox *out)
+{
+	struct binding *b = binding_at(&s->state, slot);
+
+	if ((b->flags & BIND_ENDING) != 0) {
+		service_end(s, slot, MPP_STATUS_FORBIDDEN,
+			    "this device was removed from its account", out);
+	} else if (b->state != BINDING_INITIAL &&
+		   publish_deadline(b, now.mono) <= now.mono.us) {
+		service_publish_to(s, slot, now, out);
+		service_arm(s, slot, now.mono);
+	} else if (b->state == BINDING_INITIAL ||
+		   lease_deadline(s, b, now.mono) <= now.mono.us) {
+		service_enter(s, slot, EVENT_DEADLINE, now, out);
+	} else {
+		service_arm(s, slot, now.mono);
+	}
+}
+
+void mpp_service_poll(mpp_service *s, mpp_instant now, mpp_outbox *out)
+{
+	service_answer(s, now, out);
+	while (out->n < out->cap && heap_first(&s->state.due) <= now.mono.us)
+		run_due(s, s->state.due.e[0].id, now, out);
+}
+
+mpp_time mpp_service_deadline(const mpp_service *s)
+{
+	if (s->answers.n != 0)
+		return (mpp_time){0};
+	return (mpp_time){heap_first(&s->state.due)};
+}
+
+mpp_err mpp_service_receive(mpp_service *s, mpp_buf in, const mpp_addr *from,
+			    mpp_instant now, mpp_outbox *out)
+{
+	static const uint8_t zero[16];
+
+	s->count.received++;
+	if (in.len < PACKET_OVERHEAD || in.len > MPP_PACKET_MAX) {
+		s->count.drop_short++;
+		return MPP_ERR_RANGE;
+	}
+	if (memcmp(in.p, zero, sizeof(zero)) == 0)
+		return service_connect(s, (mpp_bytes){in.p, in.len}, from, now,
+				       out);
+	return service_data(s, in, from, now, out);
+}

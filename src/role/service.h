@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: MIT */
+/* service.h - the inside of mpp_service, shared by its files:
+ *
+ *   service.c          memory, start, timers, the poll loop
+ *   service_connect.c  connection datagrams: who may come in
+ *   service_admit.c    what the first message may do
+ *   service_confirm.c  unconfirmed connections, confirmation, closing
+ *   service_data.c     data packets: requests and acknowledgements
+ *   service_send.c     building and sending packets and publications
+ *   service_change.c   changes that wait for the store
+ *   service_info.c     looking at the state
+ *
+ * Contract for the outside: mpp/service.h. */
+#ifndef ROLE_SERVICE_H
+#define ROLE_SERVICE_H
+
+#include <mpp/service.h>
+
+#include "presence/account.h"
+#include "presence/device.h"
+#include "presence/message.h"
+#include "presence/records.h"
+#include "rud/connect.h"
+#include "rud/noise.h"
+
+enum {
+	SUITES = 2,                /* 1 and 2, at index suite - 1 */
+	UNCONFIRMED_US = 10000000, /* a half-open connection lives */
+	HALVES_PER_INSTANCE = 2,
+	HALVES_PER_DEVICE = 8,
+	W_MIN_US = 1000000,
+	PUBLISH_STORES = 40, /* entries in one packet from a device */
+};
+#define DAY_US UINT64_C(86400000000)
+
+static_assert(PUBLISH_STORES * (MPP_STORE_MAX + MPP_DIGEST_MAX) >=
+		      MPP_PACKET_MAX,
+	      "a whole payload fits where names and digests do");
+
+struct service_suite {
+	bool on;
+	struct noise_static key;
+	uint8_t udf[MPP_UDF_LEN];
+};
+
+enum change_kind {
+	CHANGE_ACCOUNT = 1,
+	CHANGE_INVITATION,
+	CHANGE_PUBLISH,
+	CHANGE_REMOVE,
+	CHANGE_ENROLL,
+};
+
+/* A change on its way to the disk. */
+struct change {
+	uint8_t kind;
+	bool by_device; /* a publish request: answer over its binding */
+	mpp_err err;    /* when done */
+	uint64_t op;
+	uint64_t batch;
+	uint64_t serial;
+	uint32_t account;
+	uint32_t index; /* invitation, device, half-open, or binding */
+	uint32_t generation;
+	uint32_t request;
+	mpp_addr from;
+};
+
+/* A ring of changes. */
+struct changes {
+	struct change *at; /* lent: limit of them */
+	uint32_t head, n;
+};
+
+/* The opened first payload of a connection, taken apart and judged. */
+struct admission {
+	struct ext ext;
+	struct params params;
+	bool has_message;
+	unsigned status; /* 0: come in */
+	const char *why;
+	uint64_t newest; /* with 401 */
+	uint64_t timestamp;
+	struct device_key key;
+	uint32_t account, device, invitation;
+	uint64_t filter[2];
+};
+
+/* A packet being answered. */
+struct incoming {
+	const mpp_addr *from;
+	mpp_instant now;
+	mpp_outbox *out;
+	uint32_t slot;  /* binding */
+	uint64_t index; /* of the datagram */
+};
+
+/* A packet being written, straight into the outbox. */
+struct outgoing {
+	struct mpp_datagram *d;
+	mpp_json_writer w; /* the message, behind an empty extension list */
+};
+/* A request being answered. */
+struct request {
+	struct incoming in;
+	const struct msg *m;
+	struct outgoing o;
+	struct msg_common common;
+};
+
+struct mpp_service {
+	mpp_crypto crypto;
+	mpp_service_config config;
+	struct presence state;
+	struct service_suite suites[SUITES];
+	uint8_t sid_key[16];
+	uint8_t reset_key[32];
+	uint8_t cookie_secret[32];
+	uint32_t generation; /* of a slot's first use */
+	uint32_t evict;      /* where the search for a closed one goes on */
+	mpp_service_counters count;
+	struct changes waiting; /* for the store, oldest first */
+	struct changes done;    /* for mpp_service_next_result() */
+	struct changes answers; /* to devices, for mpp_service_poll() */
+	struct wr fill;         /* the batch that gathers */
+	uint64_t fill_id;
+	uint64_t flight_id; /* the batch at the store; 0: none */
+	uint8_t *buffers[2];
+	/* Room for one operation at a time; too large for the stack. */
+	struct connect connect;
+	struct admission admission;
+	struct noise_ik hs;
+	struct msg msg;
+	struct request request;
+	mpp_store_status stores[PUBLISH_STORES];
+	uint64_t merged[2]; /* publish: which entries change something */
+	uint8_t plain[PUBLISH_STORES * (MPP_STORE_MAX + MPP_DIGEST_MAX)];
+};
+
+/* ---- service.c ---- */
+static inline uint32_t ms_of(mpp_time t)
+{
+	return (uint32_t)(t.us / 1000);
+}
+static inline const struct account *account_of(const struct mpp_service *s,
+					       const struct binding *b)
+{
+	return account_at(&s->state, device_at(&s->state, b->device)->account);
+}
+/* Compute the binding's next deadline again; after every change of it. */
+void service_arm(struct mpp_service *s, uint32_t slot, mpp_time now);
+/* The one place where a binding's state changes. */
+void service_enter(struct mpp_service *s, uint32_t slot,
+		   enum binding_event event, mpp_instant now, mpp_outbox *out);
+
+/* ---- service_connect.c ---- */
+mpp_err service_connect(struct mpp_service *s, mpp_bytes in,
+			const mpp_addr *from, mpp_instant now, mpp_outbox *out);
+/* The Suites that this service has, best first. */
+void service_put_suites(const struct mpp_service *s, struct wr *w);
+
+/* ---- service_admit.c ---- */
+/* payload: s->plain; key: proven by the handshake. Fills s->admission and
+ * s->msg. */
+void service_admit(struct mpp_service *s, mpp_bytes payload,
+		   const struct device_key *key, mpp_instant now);
+/* The filter of a subscription. Error: LIMIT. */
+MPP_MUSTCHECK mpp_err service_filter(struct mpp_service *s, struct account *a,
+				     const struct msg *m, uint64_t filter[2]);
+/* The lease for what a device asks (0: nothing). */
+uint32_t service_lease(const struct mpp_service *s, uint64_t asked_ms);
+
+/* ---- service_confirm.c ---- */
+/* A binding with its half-open record. Returns the slot or NONE. */
+uint32_t service_half_open(struct mpp_service *s, const struct admission *ad,
+			   mpp_instant now);
+/* The first data packet came. False: not yet (an enrolment waits). */
+bool service_confirm(struct mpp_service *s, uint32_t slot, uint64_t acked,
+		     mpp_instant now, mpp_outbox *out);
+/* The enrolment of a half-open connection is on disk, or failed. */
+void service_enrolled(struct mpp_service *s, uint32_t half, mpp_err result,
+		      mpp_instant now);
+/* Forget a binding and everything of it. */
+void service_free(struct mpp_service *s, uint32_t slot);
+/* Tell a device that its connection ends, and forget it. */
+void service_end(struct mpp_service *s, uint32_t slot, unsigned code,
+		 const char *why, mpp_outbox *out);
+
+/* ---- service_data.c ---- */
+mpp_err service_data(struct mpp_service *s, mpp_buf in, const mpp_addr *from,
+		     mpp_instant now, mpp_outbox *out);
+
+/* ---- service_send.c ---- */
+/* False: no room in the outbox. */
+bool service_begin(struct mpp_service *s, mpp_outbox *out, bool json,
+		   struct outgoing *o);
+/* Seal and put into the outbox. ack: the packet being answered, or NULL.
+ * Errors: those of the writer, CRYPTO; nothing is sent then. */
+MPP_MUSTCHECK mpp_err service_finish(struct mpp_service *s, uint32_t slot,
+				     struct outgoing *o, const mpp_addr *to,
+				     uint8_t flags, const struct incoming *ack,
+				     mpp_outbox *out);
+/* What is newer than `since` in rising order, cut where `room` octets of the
+ * message end; then Bitmask, Serial, More. Returns whether anything was. */
+struct vector {
+	const uint64_t *filter;
+	uint64_t since;
+	size_t room;
+	bool serial;   /* say Serial and More */
+	uint64_t last; /* result: Serial */
+	bool more;     /* result */
+};
+void service_put_vector(const struct mpp_service *s, mpp_json_writer *w,
+			const struct account *a, struct vector *v);
+/* Send what the device lacks, or note that it lacks nothing. */
+void service_publish_to(struct mpp_service *s, uint32_t slot, mpp_instant now,
+			mpp_outbox *out);
+/* An empty datagram that asks for an acknowledgement. */
+void service_probe(struct mpp_service *s, uint32_t slot, mpp_outbox *out);
+/* Is there anything that the device has not acknowledged? */
+bool service_behind(const struct mpp_service *s, const struct binding *b);
+
+/* ---- service_change.c ---- */
+static inline struct wr *service_fill(struct mpp_service *s)
+{
+	return &s->fill;
+}
+/* Note a change of the batch that gathers. Error: LIMIT. */
+MPP_MUSTCHECK mpp_err service_wait(struct mpp_service *s,
+				   const struct change *c);
+/* Publish; c says for whom. */
+MPP_MUSTCHECK mpp_err service_publish(struct mpp_service *s, struct change *c,
+				      const mpp_store_status *stores, size_t n,
+				      bool reset, mpp_wall now,
+				      mpp_published *out);
+/* Answer publish requests of devices that are durable now. */
+void service_answer(struct mpp_service *s, mpp_instant now, mpp_outbox *out);
+
+#endif

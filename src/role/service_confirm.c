@@ -1,0 +1,403 @@
+/* SPDX-License-Identifier: MIT */
+/* service_confirm.c - from a half-open connection to a binding and back
+ * (docs/protocol.md section 5, Confirmation).
+ *
+ * What the first message asked waits in a half_open record until the first
+ * data packet under the new keys has been opened: before that the sender may
+ * be a replay. An enrolment waits for the disk as well. */
+#include "role/service.h"
+
+#include "base/mem.h"
+
+/* The list that a half-open record is in. */
+static uint32_t *list_of(const struct mpp_service *s, const struct half_open *h)
+{
+	const struct binding *b = binding_at(&s->state, h->binding);
+
+	if (b->device != NONE)
+		return &device_at(&s->state, b->device)->half_open;
+	return &invitation_at(&s->state, h->invitation)->half_open;
+}
+
+static bool same_instance(const struct half_open *h, const uint8_t *key,
+			  const uint8_t *instance)
+{
+	return memcmp(h->key, key, MPP_DH_MAX) == 0 &&
+	       memcmp(h->instance, instance, MPP_INSTANCE_LEN) == 0;
+}
+
+/* Make room in a list: at most two of an instance, at most eight in all; the
+ * oldest goes, never one that waits for the disk. */
+static bool make_room(struct mpp_service *s, const struct admission *ad,
+		      uint32_t list)
+{
+	uint32_t i, oldest_same = NONE, oldest = NONE;
+	unsigned same = 0, all = 0;
+
+	/* Newest first, so what is met last is the oldest. */
+	for (i = list; i != NONE; i = half_at(&s->state, i)->next) {
+		const struct half_open *h = half_at(&s->state, i);
+
+		all++;
+		if (h->waiting)
+			continue;
+		oldest = i;
+		if (same_instance(h, ad->key.raw, ad->params.instance)) {
+			same++;
+			oldest_same = i;
+		}
+	}
+	if (same >= HALVES_PER_INSTANCE)
+		service_free(s, half_at(&s->state, oldest_same)->binding);
+	else if (all >= HALVES_PER_DEVICE && oldest == NONE)
+		return false;
+	else if (all >= HALVES_PER_DEVICE)
+		service_free(s, half_at(&s->state, oldest)->binding);
+	return true;
+}
+
+/* When all slots are in use a binding whose device is offline makes room. The
+ * search goes round, so that over time the one closed longest ago goes. */
+static bool evict_closed(struct mpp_service *s)
+{
+	uint32_t tries, n = s->state.bindings.limit;
+
+	for (tries = 0; tries < 64 && tries < n; tries++) {
+		s->evict = (s->evict + 1) % n;
+		if (binding_at(&s->state, s->evict)->state == BINDING_CLOSED) {
+			service_free(s, s->evict);
+			return true;
+		}
+	}
+	return false;
+}
+
+static uint32_t take_slot(struct mpp_service *s)
+{
+	struct pool *pool = &s->state.bindings;
+	bool fresh = pool->free == POOL_NONE;
+	uint32_t slot, generation;
+	struct binding *b;
+
+	if (fresh && pool->fresh == pool->limit) {
+		if (!evict_closed(s))
+			return NONE;
+		fresh = false;
+	}
+	slot = pool_take(pool);
+	if (slot == NONE)
+		return NONE;
+	b = binding_at(&s->state, slot);
+	generation = fresh ? s->generation : b->generation;
+	memset(b, 0, sizeof(*b));
+	b->generation = generation;
+	return slot;
+}
+
+static uint32_t *list_for(const struct mpp_service *s,
+			  const struct admission *ad)
+{
+	if (ad->device != NONE)
+		return &device_at(&s->state, ad->device)->half_open;
+	return &invitation_at(&s->state, ad->invitation)->half_open;
+}
+
+static void fill_half(struct mpp_service *s, struct half_open *h,
+		      const struct admission *ad, mpp_wall now)
+{
+	uint64_t serial = account_at(&s->state, ad->account)->assigned;
+
+	h->account = ad->account;
+	h->invitation = ad->device == NONE ? ad->invitation : NONE;
+	h->suite = (uint8_t)ad->key.suite;
+	h->waiting = false;
+	h->batch = 0;
+	memcpy(h->key, ad->key.raw, MPP_DH_MAX);
+	memcpy(h->instance, ad->params.instance, MPP_INSTANCE_LEN);
+	h->timestamp = ad->timestamp;
+	h->subscribe = ad->has_message && s->msg.type == MSG_CONNECT_REQUEST;
+	h->acked = h->subscribe ? s->msg.acknowledge : 0;
+	/* Too far ahead to be believed: the answer said Reset. */
+	if (h->acked > serial && h->acked > now.us + DAY_US)
+		h->acked = 0;
+	h->filter[0] = ad->filter[0];
+	h->filter[1] = ad->filter[1];
+}
+
+uint32_t service_half_open(struct mpp_service *s, const struct admission *ad,
+			   mpp_instant now)
+{
+	uint32_t *list = list_for(s, ad), slot, half;
+	struct half_open *h;
+	struct binding *b;
+
+	if (!make_room(s, ad, *list) ||
+	    (half = pool_take(&s->state.halves)) == NONE)
+		return NONE;
+	slot = take_slot(s);
+	if (slot == NONE) {
+		pool_give(&s->state.halves, half);
+		return NONE;
+	}
+	h = half_at(&s->state, half);
+	fill_half(s, h, ad, now.wall);
+	h->binding = slot;
+	h->expires_us = now.mono.us + UNCONFIRMED_US;
+	h->next = *list;
+	*list = half;
+	b = binding_at(&s->state, slot);
+	b->state = BINDING_INITIAL;
+	b->side = half;
+	b->device = ad->device;
+	b->lease_ms = service_lease(s, s->msg.timeout_ms);
+	b->request = (uint32_t)s->msg.serial;
+	b->seen_ms = ms_of(now.mono);
+	if (s->msg.json)
+		b->flags |= BIND_JSON;
+	service_arm(s, slot, now.mono);
+	return slot;
+}
+
+static void unlink_half(struct mpp_service *s, uint32_t half)
+{
+	struct half_open *h = half_at(&s->state, half);
+	uint32_t *at = list_of(s, h);
+
+	while (*at != half)
+		at = &half_at(&s->state, *at)->next;
+	*at = h->next;
+	mem_wipe(h->key, sizeof(h->key));
+	pool_give(&s->state.halves, half);
+}
+
+void service_free(struct mpp_service *s, uint32_t slot)
+{
+	struct binding *b = binding_at(&s->state, slot);
+	uint32_t generation = b->generation + 1;
+	struct device *d;
+
+	if (b->state == BINDING_INITIAL) {
+		unlink_half(s, b->side);
+	} else if (b->device != NONE) {
+		d = device_at(&s->state, b->device);
+		if (d->instances[b->instance].binding == slot)
+			d->instances[b->instance].binding = NONE;
+	}
+	heap_set(&s->state.due, slot, UINT64_MAX);
+	mem_wipe(b, sizeof(*b));
+	b->generation = generation;
+	pool_give(&s->state.bindings, slot);
+}
+
+void service_end(struct mpp_service *s, uint32_t slot, unsigned code,
+		 const char *why, mpp_outbox *out)
+{
+	uint8_t value[96];
+	struct wr v = wr_init(value, sizeof(value));
+	struct outgoing o;
+	size_t n = 0;
+	struct wr w;
+
+	while (why[n] != '\0')
+		n++;
+	wr_int(&v, code);
+	wr_bytes(&v, why, n);
+	if (service_begin(s, out, false, &o)) {
+		w = wr_init(o.w.p - 1, PACKET_PLAIN_MAX);
+		ext_put(&w, EXT_CLOSE, value, v.n);
+		ext_put_end(&w);
+		/* The list takes the place of the empty one. */
+		o.w.p += w.n - 1;
+		if (service_finish(s, slot, &o,
+				   &binding_at(&s->state, slot)->path, 0, NULL,
+				   out) != MPP_OK)
+			s->count.send_errors++;
+	}
+	service_free(s, slot);
+}
+
+/* Confirmed ones and older handshakes of the same instance give way. */
+static void replace_older(struct mpp_service *s, struct device *d,
+			  const struct half_open *h, int place)
+{
+	uint32_t i, next, old = d->instances[place].binding;
+
+	if (old != NONE && d->instances[place].timestamp != 0)
+		service_free(s, old);
+	for (i = d->half_open; i != NONE; i = next) {
+		const struct half_open *other = half_at(&s->state, i);
+
+		next = other->next;
+		if (other != h && same_instance(other, h->key, h->instance) &&
+		    other->timestamp < h->timestamp)
+			service_free(s, other->binding);
+	}
+}
+
+static bool persist_device(struct mpp_service *s, const struct device *d)
+{
+	struct wr *w = service_fill(s), before = *w;
+
+	record_device(w, account_name(account_at(&s->state, d->account)), d);
+	if (w->err == MPP_OK)
+		return true;
+	*w = before;
+	return false;
+}
+
+/* The serial that the device holds: of its Subscribe or, if higher, of the
+ * confirming packet. The account's serials go on above it. */
+static uint64_t held_serial(struct mpp_service *s, const struct half_open *h,
+			    uint64_t acked)
+{
+	struct account *a = account_at(&s->state, h->account);
+
+	if (h->acked > a->assigned)
+		a->assigned = h->acked;
+	return acked > h->acked && acked <= a->assigned ? acked : h->acked;
+}
+
+/* The binding of a known device becomes the one of its instance. */
+static bool settle(struct mpp_service *s, uint32_t slot, uint64_t acked)
+{
+	struct binding *b = binding_at(&s->state, slot);
+	struct half_open *h = half_at(&s->state, b->side);
+	struct device *d = device_at(&s->state, b->device);
+	int place = instance_place(d, h->instance);
+	struct instance before = d->instances[place];
+	struct instance *in = &d->instances[place];
+
+	memcpy(in->id, h->instance, MPP_INSTANCE_LEN);
+	in->timestamp = h->timestamp;
+	if (!persist_device(s, d)) {
+		*in = before;
+		return false;
+	}
+	*in = before;
+	replace_older(s, d, h, place);
+	memcpy(in->id, h->instance, MPP_INSTANCE_LEN);
+	in->timestamp = h->timestamp;
+	in->binding = slot;
+	in->used = ++s->state.uses;
+	b->instance = (uint8_t)place;
+	b->acked = held_serial(s, h, acked);
+	b->filter[0] = h->filter[0];
+	b->filter[1] = h->filter[1];
+	if (h->subscribe)
+		b->flags |= BIND_SUBSCRIBED | BIND_DUE;
+	unlink_half(s, b->side);
+	b->side = NONE;
+	return true;
+}
+
+/* An enrolment: device and used invitation in one batch. The device exists
+ * when that is on disk. */
+static void enroll(struct mpp_service *s, uint32_t half)
+{
+	struct half_open *h = half_at(&s->state, half);
+	struct invitation *v = invitation_at(&s->state, h->invitation);
+	mpp_bytes name = account_name(account_at(&s->state, h->account));
+	struct change c = {.kind = CHANGE_ENROLL, .index = half};
+	struct device d = {.suite = h->suite, .rights = v->rights};
+	struct wr *w = service_fill(s), before = *w;
+
+	memcpy(d.key, h->key, MPP_DH_MAX);
+	v->used_suite = h->suite;
+	memcpy(v->used_key, h->key, MPP_DH_MAX);
+	record_device(w, name, &d);
+	record_invitation(w, name, v);
+	if (w->err != MPP_OK || service_wait(s, &c) != MPP_OK) {
+		*w = before;
+		v->used_suite = 0;
+		return;
+	}
+	h->waiting = true;
+}
+
+/* Not while it waits, nor when another key was quicker; that one's success
+ * frees this connection. */
+static bool may_enroll(const struct mpp_service *s, uint32_t half)
+{
+	const struct half_open *h = half_at(&s->state, half);
+
+	return !h->waiting &&
+	       invitation_at(&s->state, h->invitation)->used_suite == 0;
+}
+
+/* It did not happen: the invitation is good for another try. */
+static void enroll_failed(struct mpp_service *s, uint32_t half)
+{
+	const struct half_open *h = half_at(&s->state, half);
+
+	invitation_at(&s->state, h->invitation)->used_suite = 0;
+	service_free(s, h->binding);
+}
+
+/* The half-open record moves from the invitation to the new device. */
+static void move_to_device(struct mpp_service *s, uint32_t half,
+			   uint32_t device)
+{
+	struct half_open *h = half_at(&s->state, half);
+	struct device *d = device_at(&s->state, device);
+	uint32_t *at = list_of(s, h);
+
+	while (*at != half)
+		at = &half_at(&s->state, *at)->next;
+	*at = h->next;
+	h->next = d->half_open;
+	d->half_open = half;
+	h->waiting = false;
+	binding_at(&s->state, h->binding)->device = device;
+}
+
+void service_enrolled(struct mpp_service *s, uint32_t half, mpp_err result,
+		      mpp_instant now)
+{
+	struct half_open *h = half_at(&s->state, half);
+	struct device_key key = {h->suite, {0}};
+	uint32_t device, invitation = h->invitation, i;
+
+	memcpy(key.raw, h->key, MPP_DH_MAX);
+	device =
+		result != MPP_OK
+			? NONE
+			: device_add(
+				  &s->state, &key, h->account,
+				  invitation_at(&s->state, invitation)->rights);
+	if (device == NONE) {
+		enroll_failed(s, half);
+		return;
+	}
+	move_to_device(s, half, device);
+	/* Others that wanted to enrol with it have lost. */
+	while ((i = invitation_at(&s->state, invitation)->half_open) != NONE)
+		service_free(s, half_at(&s->state, i)->binding);
+	s->count.enrolled++;
+	/* The client repeats its confirming packet until it is answered. */
+	h->expires_us = now.mono.us + UNCONFIRMED_US;
+	service_arm(s, h->binding, now.mono);
+}
+
+bool service_confirm(struct mpp_service *s, uint32_t slot, uint64_t acked,
+		     mpp_instant now, mpp_outbox *out)
+{
+	struct binding *b = binding_at(&s->state, slot);
+	uint32_t took = (uint32_t)now.mono.us - b->sent_us;
+
+	if (b->rtt.smooth_us == 0) {
+		rtt_sample(&b->rtt, took);
+		b->sample_us = took;
+	}
+	if (b->device == NONE) {
+		if (may_enroll(s, b->side))
+			enroll(s, b->side);
+		service_arm(s, slot, now.mono);
+		return false;
+	}
+	if (!settle(s, slot, acked))
+		return false;
+	b->seen_ms = ms_of(now.mono);
+	s->count.confirmed++;
+	service_enter(s, slot, EVENT_CONFIRMED, now, out);
+	return true;
+}

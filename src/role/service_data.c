@@ -1,0 +1,579 @@
+/* SPDX-License-Identifier: MIT */
+/* service_data.c - data packets from devices (docs/protocol.md 6, 7, 11).
+ *
+ * Stream id -> slot -> header -> replay window -> open -> only then is
+ * anything changed. Answers go to where the request came from; publications
+ * stay on the proven path. */
+#include "role/service.h"
+
+#include "base/mem.h"
+#include "rud/replay.h"
+#include "rud/streamid.h"
+
+/* ---- finding and opening ---- */
+
+static uint32_t find_slot(const struct mpp_service *s, const uint8_t *id)
+{
+	struct stream st;
+	const struct binding *b;
+
+	if (streamid_open(&s->crypto, s->sid_key, id, &st) != MPP_OK ||
+	    st.slot >= s->state.bindings.fresh)
+		return NONE;
+	b = binding_at(&s->state, st.slot);
+	if (b->state == BINDING_FREE || (b->flags & BIND_ENDING) != 0 ||
+	    b->generation != st.generation)
+		return NONE;
+	return st.slot;
+}
+
+static mpp_err open_packet(struct mpp_service *s, struct binding *b, mpp_buf in,
+			   struct rud_header *h)
+{
+	struct replay window = {b->rx_top, b->rx_bits, 2};
+	mpp_err err = packet_header(&s->crypto, &b->rx, in.p, h);
+
+	if (err != MPP_OK || h->count != 1 || h->sequence != 0) {
+		s->count.drop_header++;
+		return err != MPP_OK ? err : MPP_ERR_RANGE;
+	}
+	if (!replay_fresh(&window, h->index)) {
+		s->count.drop_replay++;
+		return MPP_ERR_REPLAY;
+	}
+	err = packet_open(&s->crypto, &b->rx, h, in.p, in.len);
+	if (err != MPP_OK) {
+		s->count.drop_auth++;
+		return err;
+	}
+	replay_mark(&window, h->index);
+	b->rx_top = window.top;
+	return MPP_OK;
+}
+
+/* ---- acknowledgements ---- */
+
+/* The header tells that the newest publication arrived: a sample. */
+static void take_header_ack(struct binding *b, const struct rud_header *h,
+			    mpp_instant now)
+{
+	uint32_t took = (uint32_t)now.mono.us - b->sent_us;
+
+	if ((h->flags & FLAG_ACK) == 0 || (h->ack_bits & 1) == 0 ||
+	    (b->flags & BIND_IN_FLIGHT) == 0 ||
+	    (b->flags & BIND_HEADER_ACKED) != 0 ||
+	    h->ack_index != b->sent_index)
+		return;
+	rtt_sample(&b->rtt, took);
+	b->sample_us = took;
+	b->tries = 0;
+	b->flags |= BIND_HEADER_ACKED;
+	b->flags &= (uint8_t)~BIND_REPLACED;
+}
+
+/* The member Acknowledge moves the serial that the device holds. */
+static void take_acknowledge(struct mpp_service *s, struct binding *b,
+			     const struct msg *m)
+{
+	const struct account *a = account_of(s, b);
+
+	if (!msg_has(m, FIELD_ACKNOWLEDGE) || m->acknowledge <= b->acked ||
+	    m->acknowledge > a->assigned)
+		return;
+	b->acked = m->acknowledge;
+	s->count.acknowledged++;
+	if (!service_behind(s, b)) {
+		b->flags &= (uint8_t) ~(BIND_DUE | BIND_IN_FLIGHT |
+					BIND_HEADER_ACKED | BIND_REPLACED);
+		b->tries = 0;
+	} else if ((b->flags & BIND_HEADER_ACKED) != 0) {
+		/* The next part. */
+		b->flags &= (uint8_t) ~(BIND_IN_FLIGHT | BIND_HEADER_ACKED);
+		b->flags |= BIND_DUE;
+	}
+}
+
+/* Any authentic packet from a device that is behind has the state sent, when
+ * nothing is under way that may still be acknowledged. */
+static void heal(struct mpp_service *s, uint32_t slot, mpp_instant now)
+{
+	struct binding *b = binding_at(&s->state, slot);
+	uint32_t since = (uint32_t)now.mono.us - b->sent_us;
+
+	if (service_behind(s, b) && ((b->flags & BIND_IN_FLIGHT) == 0 ||
+				     since >= rtt_pto_us(&b->rtt))) {
+		b->flags |= BIND_DUE;
+		b->flags &= (uint8_t)~BIND_REPLACED;
+	}
+	service_arm(s, slot, now.mono);
+}
+
+/* ---- answers ---- */
+
+static bool begin_answer(struct mpp_service *s, struct request *q,
+			 enum msg_type type)
+{
+	if (!service_begin(s, q->in.out, q->m->json, &q->o))
+		return false;
+	msg_begin(&q->o.w, type);
+	return true;
+}
+
+static void end_answer(struct mpp_service *s, struct request *q)
+{
+	msg_put_common(&q->o.w, &q->common);
+	msg_end(&q->o.w);
+	s->count.requests++;
+	if (service_finish(s, q->in.slot, &q->o, q->in.from, 0, &q->in,
+			   q->in.out) != MPP_OK)
+		s->count.send_errors++;
+}
+
+static void answer_error(struct mpp_service *s, struct request *q,
+			 unsigned status, const char *why)
+{
+	q->common.status = status;
+	q->common.description = why;
+	if (begin_answer(s, q, msg_response_type(q->m->type)))
+		end_answer(s, q);
+}
+
+static void answer_plain(struct mpp_service *s, struct request *q)
+{
+	if (begin_answer(s, q, msg_response_type(q->m->type)))
+		end_answer(s, q);
+}
+
+/* An answer that brings state counts as a publication under way: when it is
+ * lost, the timer repeats the state. */
+static void note_state_sent(struct binding *b, const struct vector *v,
+			    mpp_instant now)
+{
+	if ((b->flags & BIND_SUBSCRIBED) == 0 || v->last <= b->acked)
+		return;
+	b->flags &= (uint8_t) ~(BIND_DUE | BIND_HEADER_ACKED | BIND_REPLACED);
+	b->flags |= BIND_IN_FLIGHT;
+	b->tries = 0;
+	b->sent_us = (uint32_t)now.mono.us;
+	b->sent_index = (uint32_t)(b->tx_next - 1);
+}
+
+/* An answer with the vector from `since` on. */
+static void answer_vector(struct mpp_service *s, struct request *q,
+			  struct vector *v)
+{
+	struct binding *b = binding_at(&s->state, q->in.slot);
+
+	v->room = q->o.w.cap;
+	msg_put_common(&q->o.w, &q->common);
+	service_put_vector(s, &q->o.w, account_of(s, b), v);
+	msg_end(&q->o.w);
+	s->count.requests++;
+	if (service_finish(s, q->in.slot, &q->o, q->in.from, 0, &q->in,
+			   q->in.out) != MPP_OK)
+		s->count.send_errors++;
+	else if (v->serial)
+		note_state_sent(b, v, q->in.now);
+}
+
+static bool may(const struct mpp_service *s, const struct binding *b,
+		unsigned right)
+{
+	return (device_at(&s->state, b->device)->rights & right) != 0;
+}
+
+static void subscribe(struct mpp_service *s, struct request *q)
+{
+	struct binding *b = binding_at(&s->state, q->in.slot);
+	struct account *a =
+		account_at(&s->state, device_at(&s->state, b->device)->account);
+	uint64_t filter[2], held = q->m->acknowledge;
+	struct vector v = {b->filter, 0, 0, true, 0, false};
+	bool reset = held > a->assigned && held > q->in.now.wall.us + DAY_US;
+
+	if (!may(s, b, MPP_RIGHT_SUBSCRIBE)) {
+		answer_error(s, q, MPP_STATUS_FORBIDDEN,
+			     "this device may not subscribe");
+		return;
+	}
+	if (service_filter(s, a, q->m, filter) != MPP_OK) {
+		answer_error(s, q, MPP_STATUS_TOO_LARGE,
+			     "no room for more stores in this account");
+		return;
+	}
+	if (reset)
+		held = 0;
+	if (held > a->assigned)
+		a->assigned = held;
+	memcpy(b->filter, filter, sizeof(filter));
+	b->lease_ms = service_lease(s, q->m->timeout_ms);
+	b->acked = held;
+	b->flags |= BIND_SUBSCRIBED;
+	v.since = held;
+	if (!begin_answer(s, q, MSG_CONNECT_RESPONSE))
+		return;
+	mpp_json_uint(&q->o.w, "ConnectionTimeout", b->lease_ms);
+	if (reset)
+		mpp_json_bool(&q->o.w, "Reset", true);
+	answer_vector(s, q, &v);
+}
+
+static void unsubscribe(struct mpp_service *s, struct request *q)
+{
+	struct binding *b = binding_at(&s->state, q->in.slot);
+
+	b->flags &= (uint8_t) ~(BIND_SUBSCRIBED | BIND_DUE | BIND_IN_FLIGHT |
+				BIND_HEADER_ACKED | BIND_REPLACED);
+	answer_plain(s, q);
+}
+
+/* The whole current vector of the filter, or of the stores named. */
+static void status(struct mpp_service *s, struct request *q)
+{
+	struct binding *b = binding_at(&s->state, q->in.slot);
+	struct account *a =
+		account_at(&s->state, device_at(&s->state, b->device)->account);
+	uint64_t filter[2];
+	struct vector v = {filter, 0, 0, true, 0, false};
+
+	if (!may(s, b, MPP_RIGHT_SUBSCRIBE)) {
+		answer_error(s, q, MPP_STATUS_FORBIDDEN,
+			     "this device may not see the status");
+		return;
+	}
+	if (service_filter(s, a, q->m, filter) != MPP_OK) {
+		answer_error(s, q, MPP_STATUS_TOO_LARGE,
+			     "no room for more stores in this account");
+		return;
+	}
+	v.serial = !msg_has(q->m, FIELD_STORES);
+	if (v.serial && (b->flags & BIND_SUBSCRIBED) != 0)
+		memcpy(filter, b->filter, sizeof(filter));
+	if (!begin_answer(s, q, MSG_STATUS))
+		return;
+	answer_vector(s, q, &v);
+	/* The next parts follow as publications, from where this one ended. */
+	if (v.serial && v.more && (b->flags & BIND_SUBSCRIBED) != 0) {
+		b->acked = 0;
+		note_state_sent(b, &v, q->in.now);
+	}
+}
+
+static void heartbeat(struct mpp_service *s, struct request *q)
+{
+	struct binding *b = binding_at(&s->state, q->in.slot);
+	struct vector v = {b->filter, b->acked, 0, true, 0, false};
+
+	if (!service_behind(s, b)) {
+		answer_plain(s, q);
+		return;
+	}
+	if (begin_answer(s, q, MSG_STATUS))
+		answer_vector(s, q, &v);
+}
+
+/* ---- publish by a device ---- */
+
+static bool publish_waits(const struct mpp_service *s, const struct request *q)
+{
+	const struct binding *b = binding_at(&s->state, q->in.slot);
+	uint32_t i;
+
+	for (i = 0; i < s->waiting.n; i++) {
+		const struct change *c = &s->waiting.at[(s->waiting.head + i) %
+							s->config.operations];
+
+		if (c->by_device && c->index == q->in.slot &&
+		    c->generation == b->generation &&
+		    c->request == q->m->serial)
+			return true;
+	}
+	return false;
+}
+
+static void publish_answered(struct mpp_service *s, struct request *q,
+			     const mpp_published *done,
+			     const mpp_store_status *stores)
+{
+	unsigned i;
+
+	if (!begin_answer(s, q, MSG_PUBLISH_RESPONSE))
+		return;
+	mpp_json_uint(&q->o.w, "Serial", done->serial);
+	if ((done->skipped[0] | done->skipped[1]) != 0) {
+		mpp_json_array(&q->o.w, "Skipped");
+		for (i = 0; i < MSG_STORES_MAX; i++) {
+			if (filter_has(done->skipped, (uint8_t)i))
+				mpp_json_string(&q->o.w, NULL, stores[i].store);
+		}
+		mpp_json_close(&q->o.w);
+	}
+	end_answer(s, q);
+}
+
+/* The entries as values; their text lies in s->plain. */
+static size_t take_stores(struct mpp_service *s, const struct msg *m,
+			  mpp_store_status *out)
+{
+	struct msg_list list = m->store_status;
+	mpp_buf scratch = {s->plain, MPP_STORE_MAX + MPP_DIGEST_MAX, 0};
+	size_t n = 0;
+
+	if (list.n > PUBLISH_STORES)
+		return 0;
+	while (msg_next_store(&list, &scratch, &out[n])) {
+		n++;
+		scratch.p += MPP_STORE_MAX + MPP_DIGEST_MAX;
+	}
+	return n;
+}
+
+static void publish_verdict(struct mpp_service *s, struct request *q,
+			    mpp_err err)
+{
+	if (err == MPP_ERR_LIMIT)
+		answer_error(s, q, MPP_STATUS_OVERLOADED,
+			     "no room for this change now; try again");
+	else
+		answer_error(s, q, MPP_STATUS_MALFORMED,
+			     "StoreStatus is missing or not possible");
+}
+
+NOINLINE static void publish(struct mpp_service *s, struct request *q)
+{
+	struct binding *b = binding_at(&s->state, q->in.slot);
+	const struct device *d = device_at(&s->state, b->device);
+	struct change c = {.kind = CHANGE_PUBLISH, .by_device = true};
+	mpp_store_status *stores = s->stores;
+	mpp_published done;
+	size_t n;
+	mpp_err err;
+
+	if ((d->rights & MPP_RIGHT_PUBLISH) == 0 ||
+	    (q->m->reset && (d->rights & MPP_RIGHT_RESET) == 0)) {
+		answer_error(s, q, MPP_STATUS_FORBIDDEN,
+			     "this device may not publish so");
+		return;
+	}
+	if (publish_waits(s, q))
+		return;
+	n = take_stores(s, q->m, stores);
+	c.account = d->account;
+	c.index = q->in.slot;
+	c.generation = b->generation;
+	c.request = (uint32_t)q->m->serial;
+	c.from = *q->in.from;
+	err = service_publish(s, &c, stores, n, q->m->reset, q->in.now.wall,
+			      &done);
+	if (err != MPP_OK)
+		publish_verdict(s, q, err);
+	else if (!done.waiting)
+		publish_answered(s, q, &done, stores);
+}
+
+/* A device's publish is durable, or failed. */
+static void answer_change(struct mpp_service *s, const struct change *c,
+			  mpp_instant now, mpp_outbox *out)
+{
+	const struct binding *b = binding_at(&s->state, c->index);
+	struct msg_common common = {0, NULL, &c->from, now.wall, c->request};
+	struct outgoing o;
+
+	if (b->state == BINDING_FREE || b->generation != c->generation ||
+	    !service_begin(s, out, (b->flags & BIND_JSON) != 0, &o))
+		return;
+	if (c->err != MPP_OK) {
+		common.status = MPP_STATUS_OVERLOADED;
+		common.description = "the store failed; try again";
+	}
+	msg_begin(&o.w, MSG_PUBLISH_RESPONSE);
+	if (c->err == MPP_OK)
+		mpp_json_uint(&o.w, "Serial", c->serial);
+	msg_put_common(&o.w, &common);
+	msg_end(&o.w);
+	s->count.requests++;
+	if (service_finish(s, c->index, &o, &c->from, 0, NULL, out) != MPP_OK)
+		s->count.send_errors++;
+}
+
+void service_answer(struct mpp_service *s, mpp_instant now, mpp_outbox *out)
+{
+	while (s->answers.n != 0 && out->n < out->cap) {
+		answer_change(s, &s->answers.at[s->answers.head], now, out);
+		s->answers.head = (s->answers.head + 1) % s->config.operations;
+		s->answers.n--;
+	}
+}
+
+/* ---- requests ---- */
+
+static void answer_invalid_serial(struct mpp_service *s, struct request *q)
+{
+	const struct binding *b = binding_at(&s->state, q->in.slot);
+
+	if (!begin_answer(s, q, MSG_INVALID_SERIAL))
+		return;
+	mpp_json_uint(&q->o.w, "Serial", b->request);
+	end_answer(s, q);
+}
+
+static void dispatch(struct mpp_service *s, struct request *q)
+{
+	switch (q->m->type) {
+	case MSG_CONNECT_REQUEST:
+		subscribe(s, q);
+		return;
+	case MSG_DISCONNECT_REQUEST:
+		unsubscribe(s, q);
+		return;
+	case MSG_STATUS_REQUEST:
+		status(s, q);
+		return;
+	case MSG_HEARTBEAT:
+		heartbeat(s, q);
+		return;
+	case MSG_ENDPOINT_REQUEST:
+		answer_plain(s, q);
+		return;
+	case MSG_PUBLISH_REQUEST:
+		publish(s, q);
+		return;
+	case MSG_NONE:
+	case MSG_ACKNOWLEDGE:
+	case MSG_CONNECT_RESPONSE:
+	case MSG_DISCONNECT_RESPONSE:
+	case MSG_STATUS:
+	case MSG_ENDPOINT_RESPONSE:
+	case MSG_PUBLISH_RESPONSE:
+	case MSG_NOTIFY:
+	case MSG_INVALID_SERIAL:
+	case MSG_ERROR:
+	case MSG_UNKNOWN:
+	case MSG_TYPES:
+		break;
+	}
+	s->count.malformed++;
+	answer_error(s, q, MPP_STATUS_MALFORMED, "no such request");
+}
+
+/* An acknowledgement of the packet alone, when it was asked for. */
+static void answer_ack(struct mpp_service *s, struct request *q)
+{
+	struct outgoing o;
+
+	if (!service_begin(s, q->in.out, false, &o))
+		return;
+	if (service_finish(s, q->in.slot, &o, q->in.from, 0, &q->in,
+			   q->in.out) != MPP_OK)
+		s->count.send_errors++;
+}
+
+static void take_request(struct mpp_service *s, struct request *q)
+{
+	struct binding *b = binding_at(&s->state, q->in.slot);
+	uint64_t serial = q->m->serial;
+
+	q->common = (struct msg_common){0, NULL, q->in.from, q->in.now.wall,
+					serial};
+	if (serial == 0 || serial > UINT32_MAX) {
+		s->count.malformed++;
+		answer_error(s, q, MPP_STATUS_MALFORMED,
+			     "a request needs a Serial of 1 or more");
+	} else if (serial < b->request) {
+		answer_invalid_serial(s, q);
+	} else {
+		b->request = (uint32_t)serial;
+		/* Publications use the encoding of the last request. */
+		b->flags = (uint8_t)((b->flags & ~BIND_JSON) |
+				     (q->m->json ? BIND_JSON : 0));
+		dispatch(s, q);
+	}
+}
+
+/* What stands in an opened datagram: Close, then the message. Errors: the
+ * datagram was malformed; it is answered so. */
+static mpp_err read_plain(struct mpp_service *s, mpp_bytes plain, bool *close)
+{
+	struct ext *e = &s->connect.ext;
+	struct rd r = rd_init(plain);
+	mpp_bytes rest;
+	mpp_err err = ext_read(&r, e);
+
+	memset(&s->msg, 0, sizeof(s->msg));
+	*close = err == MPP_OK && ext_has(e, EXT_CLOSE);
+	rest = rd_rest(&r);
+	if (err == MPP_OK && rest.len != 0 && rest.p[0] != 0)
+		err = msg_decode(rest, &s->msg, &rest);
+	if (err == MPP_OK && !mem_is_zero(rest.p, rest.len))
+		err = MPP_ERR_PADDING;
+	return err;
+}
+
+static void take_datagram(struct mpp_service *s, struct incoming *in,
+			  const struct rud_header *h, mpp_err readable)
+{
+	struct request *q = &s->request;
+
+	*q = (struct request){.in = *in, .m = &s->msg};
+	q->common.endpoint = in->from;
+	q->common.now = in->now.wall;
+	if (readable != MPP_OK) {
+		s->count.malformed++;
+		s->msg.type = MSG_NONE;
+		answer_error(s, q, MPP_STATUS_MALFORMED,
+			     "message not understood");
+	} else if (s->msg.type == MSG_NONE || s->msg.type == MSG_ACKNOWLEDGE) {
+		if ((h->flags & FLAG_ACK_WANTED) != 0)
+			answer_ack(s, q);
+	} else {
+		take_request(s, q);
+	}
+}
+
+static mpp_err take_opened(struct mpp_service *s, struct incoming *in,
+			   const struct rud_header *h, mpp_bytes plain)
+{
+	struct binding *b = binding_at(&s->state, in->slot);
+	bool close;
+	mpp_err readable = read_plain(s, plain, &close);
+
+	if (close) {
+		s->count.closed++;
+		service_enter(s, in->slot, EVENT_CLOSE, in->now, in->out);
+		return MPP_OK;
+	}
+	if (b->state == BINDING_INITIAL) {
+		if (!service_confirm(s, in->slot, s->msg.acknowledge, in->now,
+				     in->out))
+			return MPP_ERR_AGAIN;
+	} else {
+		b->seen_ms = ms_of(in->now.mono);
+		service_enter(s, in->slot, EVENT_PACKET, in->now, in->out);
+	}
+	take_header_ack(b, h, in->now);
+	if (readable == MPP_OK)
+		take_acknowledge(s, b, &s->msg);
+	take_datagram(s, in, h, readable);
+	heal(s, in->slot, in->now);
+	return readable;
+}
+
+mpp_err service_data(struct mpp_service *s, mpp_buf in, const mpp_addr *from,
+		     mpp_instant now, mpp_outbox *out)
+{
+	struct incoming i = {from, now, out, find_slot(s, in.p), 0};
+	struct rud_header h;
+	mpp_err err;
+
+	if (i.slot == NONE) {
+		s->count.drop_stranger++;
+		return MPP_ERR_STRANGER;
+	}
+	err = open_packet(s, binding_at(&s->state, i.slot), in, &h);
+	if (err != MPP_OK)
+		return err;
+	i.index = h.index;
+	return take_opened(s, &i, &h,
+			   (mpp_bytes){in.p + PACKET_HEAD,
+				       in.len - PACKET_OVERHEAD});
+}

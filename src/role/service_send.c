@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: MIT */
+/* service_send.c - packets and publications (docs/protocol.md sections 6, 7).
+ *
+ * The service sends state, not a log: what a device lacks is written anew
+ * from the account's vector each time, into a new datagram, so nothing is
+ * kept for repetition and every acknowledgement is a clean sample. */
+#include "role/service.h"
+
+enum {
+	LIST_LEN = 1, /* an empty extension list */
+	/* Bitmask, Serial, More and the closing braces, in either encoding. */
+	TAIL_ROOM = 80,
+};
+
+bool service_begin(struct mpp_service *s, mpp_outbox *out, bool json,
+		   struct outgoing *o)
+{
+	if (out->n == out->cap) {
+		s->count.no_room++;
+		return false;
+	}
+	o->d = &out->slots[out->n];
+	o->d->data[PACKET_HEAD] = EXT_END;
+	mpp_json_writer_init(&o->w, json ? MPP_JSON_TEXT : MPP_JSON_B,
+			     o->d->data + PACKET_HEAD + LIST_LEN,
+			     PACKET_PLAIN_MAX - LIST_LEN);
+	return true;
+}
+
+mpp_err service_finish(struct mpp_service *s, uint32_t slot, struct outgoing *o,
+		       const mpp_addr *to, uint8_t flags,
+		       const struct incoming *ack, mpp_outbox *out)
+{
+	struct binding *b = binding_at(&s->state, slot);
+	struct rud_header h = {.index = b->tx_next, .count = 1};
+	uint8_t *plain = o->d->data + PACKET_HEAD;
+	size_t len = (size_t)(o->w.p - plain) + o->w.n;
+	size_t padded = packet_padded(len, b->quantum);
+	/* Nothing written is a datagram without a message. */
+	mpp_err err = o->w.n == 0 ? MPP_OK : mpp_json_finish(&o->w);
+
+	if (err != MPP_OK)
+		return err;
+	h.flags = (uint8_t)(FLAG_FINAL | flags);
+	if (ack != NULL) {
+		h.flags |= FLAG_ACK;
+		h.ack_index = (uint32_t)ack->index;
+		h.ack_bits = 1;
+	}
+	memset(plain + len, 0, padded - len);
+	/* Counted before it is used: an index never serves twice. */
+	b->tx_next++;
+	err = packet_seal(&s->crypto, &b->tx, b->client_id, &h, o->d->data,
+			  padded);
+	if (err != MPP_OK)
+		return err;
+	o->d->len = (uint16_t)(padded + PACKET_OVERHEAD);
+	o->d->to = *to;
+	out->n++;
+	s->count.sent++;
+	return MPP_OK;
+}
+
+/* Bits of everything newer than `since`, and whether there is anything. */
+static bool collect_bits(const struct mpp_service *s, uint32_t first,
+			 const struct vector *v, uint8_t bits[4])
+{
+	uint32_t i;
+	unsigned bit;
+
+	memset(bits, 0, 4);
+	for (i = first; i != NONE; i = entry_at(&s->state, i)->next) {
+		const struct entry *e = entry_at(&s->state, i);
+
+		if (!filter_has(v->filter, e->number))
+			continue;
+		bit = msg_store_bit(entry_name(e));
+		bits[bit >> 3] |= (uint8_t)(1u << (bit & 7));
+	}
+	return first != NONE;
+}
+
+/* One entry, taken back when it leaves no room for the tail. */
+static bool put_entry(mpp_json_writer *w, const struct entry *e, size_t room)
+{
+	mpp_store_status st = {entry_name(e), e->index, entry_digest(e)};
+	mpp_json_writer before = *w;
+
+	msg_put_store(w, &st);
+	if (w->err == MPP_OK && w->n + TAIL_ROOM <= room)
+		return true;
+	*w = before;
+	return false;
+}
+
+static void put_entries(const struct mpp_service *s, mpp_json_writer *w,
+			uint32_t first, struct vector *v)
+{
+	uint32_t i;
+
+	mpp_json_array(w, "StoreStatus");
+	for (i = first; i != NONE && !v->more;
+	     i = entry_at(&s->state, i)->next) {
+		const struct entry *e = entry_at(&s->state, i);
+
+		if (!filter_has(v->filter, e->number))
+			continue;
+		v->more = !put_entry(w, e, v->room);
+		if (!v->more)
+			v->last = e->serial;
+	}
+	mpp_json_close(w);
+}
+
+void service_put_vector(const struct mpp_service *s, mpp_json_writer *w,
+			const struct account *a, struct vector *v)
+{
+	uint32_t first = account_newer(&s->state, a, v->filter, v->since);
+	uint8_t bits[4];
+
+	v->more = false;
+	v->last = v->since;
+	if (collect_bits(s, first, v, bits)) {
+		put_entries(s, w, first, v);
+		mpp_json_data(w, "Bitmask", (mpp_bytes){bits, sizeof(bits)});
+	}
+	if (!v->more && a->serial > v->last)
+		v->last = a->serial;
+	if (!v->serial)
+		return;
+	mpp_json_uint(w, "Serial", v->last);
+	if (v->more)
+		mpp_json_bool(w, "More", true);
+}
+
+bool service_behind(const struct mpp_service *s, const struct binding *b)
+{
+	if ((b->flags & BIND_SUBSCRIBED) == 0)
+		return false;
+	return account_newer(&s->state, account_of(s, b), b->filter,
+			     b->acked) != NONE;
+}
+
+static void note_sent(struct mpp_service *s, struct binding *b, mpp_instant now)
+{
+	bool repeated = (b->flags & BIND_DUE) == 0;
+
+	s->count.notifies++;
+	if ((b->flags & BIND_IN_FLIGHT) != 0) {
+		s->count.repeats += repeated;
+		if (repeated && b->tries < UINT8_MAX)
+			b->tries++;
+		if (repeated)
+			b->flags &= (uint8_t)~BIND_REPLACED;
+		else
+			b->flags |= BIND_REPLACED;
+	}
+	/* Something new: the timer is at one PTO again. */
+	if (!repeated)
+		b->tries = 0;
+	b->flags &= (uint8_t) ~(BIND_DUE | BIND_HEADER_ACKED);
+	b->flags |= BIND_IN_FLIGHT;
+	b->sent_us = (uint32_t)now.mono.us;
+	b->sent_index = (uint32_t)(b->tx_next - 1);
+}
+
+static mpp_err send_notify(struct mpp_service *s, uint32_t slot,
+			   mpp_instant now, mpp_outbox *out)
+{
+	struct binding *b = binding_at(&s->state, slot);
+	struct msg_common common = {0, NULL, &b->path, now.wall, 0};
+	struct vector v = {b->filter, b->acked, 0, true, 0, false};
+	struct outgoing o;
+
+	if (!service_begin(s, out, (b->flags & BIND_JSON) != 0, &o))
+		return MPP_ERR_NOSPACE;
+	v.room = o.w.cap;
+	msg_begin(&o.w, MSG_NOTIFY);
+	msg_put_common(&o.w, &common);
+	service_put_vector(s, &o.w, account_of(s, b), &v);
+	msg_end(&o.w);
+	return service_finish(s, slot, &o, &b->path, FLAG_ACK_WANTED, NULL,
+			      out);
+}
+
+void service_publish_to(struct mpp_service *s, uint32_t slot, mpp_instant now,
+			mpp_outbox *out)
+{
+	struct binding *b = binding_at(&s->state, slot);
+	const struct account *a = account_of(s, b);
+	mpp_err err;
+
+	if (!service_behind(s, b)) {
+		/* Nothing of the filter lies between. */
+		if (b->acked < a->serial)
+			b->acked = a->serial;
+		b->flags &= (uint8_t) ~(BIND_DUE | BIND_IN_FLIGHT |
+					BIND_HEADER_ACKED | BIND_REPLACED);
+		b->tries = 0;
+		return;
+	}
+	err = send_notify(s, slot, now, out);
+	if (err == MPP_ERR_NOSPACE && out->n == out->cap)
+		return; /* the deadline stays: the host comes again */
+	/* When cryptography fails, the timer paces the next try. */
+	note_sent(s, b, now);
+}
+
+void service_probe(struct mpp_service *s, uint32_t slot, mpp_outbox *out)
+{
+	struct binding *b = binding_at(&s->state, slot);
+	struct outgoing o;
+
+	if (!service_begin(s, out, false, &o))
+		return;
+	if (service_finish(s, slot, &o, &b->path, FLAG_ACK_WANTED, NULL, out) !=
+	    MPP_OK)
+		s->count.send_errors++;
+}
