@@ -573,20 +573,6 @@ static inline uint64_t world_acknowledged(const struct world *w,
 	return least;
 }
 
-/* For a failing test: what the service counted. */
-static inline void world_print(const struct world *w)
-{
-	const mpp_service_counters *k = mpp_service_count(w->s);
-
-#define X(name, text)     \
-	if (k->name != 0) \
-		fprintf(stderr, "%s=%lu ", #name, (unsigned long)k->name);
-	MPP_SERVICE_COUNTERS(X)
-#undef X
-	fprintf(stderr, "sent=%lu lost=%lu\n", (unsigned long)w->sent,
-		(unsigned long)w->lost);
-}
-
 /* An account with n devices, enrolled and subscribed. */
 static inline void world_subscribed(struct world *w, const char *account,
 				    int first, int n)
@@ -600,8 +586,6 @@ static inline void world_subscribed(struct world *w, const char *account,
 		world_connect(w, i);
 	}
 	world_run(w, 3000000);
-	if (getenv("WORLD_PRINT") != NULL)
-		world_print(w);
 	for (i = first; i < first + n; i++)
 		assert_int_equal(world_count(&w->d[i], MPP_EV_CONNECTED), 1);
 }

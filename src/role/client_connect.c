@@ -345,21 +345,26 @@ static bool retry_later(uint64_t status)
 	return status == MPP_STATUS_OVERLOADED || status == MPP_STATUS_TOO_MANY;
 }
 
+/* The Timestamp was lost or the clock is behind: go on from what the service
+ * knows. An older one answers a copy of an earlier attempt: nothing to do. */
+static mpp_err go_on_from(struct mpp_client *c, uint64_t newest, mpp_time now)
+{
+	if (newest < c->timestamp_ms)
+		return MPP_ERR_REPLAY;
+	c->timestamp_ms = newest;
+	c->stamp_ready = false;
+	c->attempt_at = now;
+	return MPP_OK;
+}
+
 /* The service refused, authentically. */
 static mpp_err refused(struct mpp_client *c, mpp_bytes message, mpp_instant now)
 {
 	struct event_slot *e;
 
 	if (c->msg.status == MPP_STATUS_UNAUTHENTIC &&
-	    msg_has(&c->msg, FIELD_NEWEST) &&
-	    c->msg.newest >= c->timestamp_ms) {
-		/* The Timestamp was lost or the clock is behind: go on from
-		 * what the service knows. */
-		c->timestamp_ms = c->msg.newest;
-		c->stamp_ready = false;
-		c->attempt_at = now.mono;
-		return MPP_OK;
-	}
+	    msg_has(&c->msg, FIELD_NEWEST))
+		return go_on_from(c, c->msg.newest, now.mono);
 	e = client_event(c, MPP_EV_REFUSED, true);
 	if (e != NULL)
 		client_event_message(c, e, message);

@@ -144,6 +144,17 @@ static uint32_t find_invitation(struct mpp_service *s, mpp_bytes secret)
 	return i != NONE && invitation_at(&s->state, i)->batch == 0 ? i : NONE;
 }
 
+/* Is an enrolment with this invitation on its way to the disk? */
+static bool enrolls_now(const struct mpp_service *s,
+			const struct invitation *v)
+{
+	uint32_t i = v->half_open;
+
+	while (i != NONE && !half_at(&s->state, i)->waiting)
+		i = half_at(&s->state, i)->next;
+	return i != NONE;
+}
+
 /* A key that is not enrolled here: only an invitation lets it in. */
 static void check_stranger(struct mpp_service *s, mpp_instant now)
 {
@@ -162,6 +173,8 @@ static void check_stranger(struct mpp_service *s, mpp_instant now)
 	v = invitation_at(&s->state, ad->invitation);
 	if (v->account != ad->account)
 		deny(ad, MPP_STATUS_FORBIDDEN, not_allowed);
+	else if (v->used_suite != 0 && enrolls_now(s, v))
+		deny(ad, MPP_STATUS_OVERLOADED, "enrolment is under way");
 	else if (v->used_suite != 0)
 		deny(ad, MPP_STATUS_EXPIRED, "invitation was used already");
 	else if (now.wall.us >= v->expires)
