@@ -179,6 +179,7 @@ world_device(struct world *w, int i, const char *account, mpp_client_mode mode)
 	struct world_device *d = &w->d[i];
 	unsigned k;
 
+	free(d->c);
 	memset(d, 0, sizeof(*d));
 	d->config.mode = mode;
 	d->config.account = bytes_of(account);

@@ -237,6 +237,7 @@ void client_restart(struct mpp_client *c, mpp_time now)
 void client_done(struct mpp_client *c)
 {
 	c->state = CLIENT_DONE;
+	c->closing = false;
 	mem_wipe(c->attempts, sizeof(c->attempts));
 	mem_wipe(c->links, sizeof(c->links));
 	c->attempt_at = MPP_TIME_NEVER;

@@ -5,12 +5,21 @@
 #include "base/mem.h"
 #include "rud/replay.h"
 
+/* Does Serial say "with this you have everything up to here"? Not in the
+ * answer to a publish: what others changed before it is still to come. */
+static bool brings_state(const struct msg *m)
+{
+	return msg_has(m, FIELD_SERIAL) &&
+	       (m->type == MSG_NOTIFY || m->type == MSG_STATUS ||
+		m->type == MSG_CONNECT_RESPONSE);
+}
+
 /* A message with a publication serial: is the application to hear of it? */
 static bool take_serial(struct mpp_client *c)
 {
 	const struct msg *m = &c->msg;
 
-	if (!msg_has(m, FIELD_SERIAL))
+	if (!brings_state(m))
 		return false;
 	if (m->reset || m->serial > c->held) {
 		c->held = m->serial;
@@ -132,7 +141,7 @@ static void take_answer(struct mpp_client *c, mpp_bytes message)
 	struct event_slot *e;
 
 	/* A vector in parts begins anew: the rest follows what this holds. */
-	if (status && c->msg.more && msg_has(&c->msg, FIELD_SERIAL))
+	if (status && c->msg.more && brings_state(&c->msg))
 		c->held = c->msg.serial;
 	else if (take_serial(c) && !status)
 		give_publication(c, message);
