@@ -24,14 +24,14 @@ extern "C" {
 /** Every limit and its cost in bytes of memory, reserved at start (see
  * mpp_service_size()). Zero members take the default in brackets. */
 typedef struct mpp_service_config {
-	uint32_t bindings;     /**< connected instances [1024]: 272 each */
-	uint32_t half_open;    /**< unconfirmed handshakes [256]: 200 */
-	uint32_t devices;      /**< enrolled keys [1024]: 240 each */
+	uint32_t bindings;     /**< connected instances [1024]: 268 each */
+	uint32_t half_open;    /**< unconfirmed handshakes [256]: 136 */
+	uint32_t devices;      /**< enrolled keys [1024]: 176 each */
 	uint32_t accounts;     /**< [256]: 320 each */
 	uint32_t stores;       /**< store entries of all accounts and
 				       changes on their way [4096]: 176 each */
-	uint32_t invitations;  /**< [256]: 120 each */
-	uint32_t operations;   /**< changes waiting for the store [1024] */
+	uint32_t invitations;  /**< [256]: 128 each */
+	uint32_t operations;   /**< changes waiting for the store [1024]: 216 */
 	uint32_t commit_bytes; /**< a batch for the store [262144], twice */
 	uint32_t devices_per_account; /**< [64] */
 	uint32_t stores_per_account;  /**< [128], at most 128 */

@@ -145,8 +145,7 @@ static uint32_t find_invitation(struct mpp_service *s, mpp_bytes secret)
 }
 
 /* Is an enrolment with this invitation on its way to the disk? */
-static bool enrolls_now(const struct mpp_service *s,
-			const struct invitation *v)
+static bool enrolls_now(const struct mpp_service *s, const struct invitation *v)
 {
 	uint32_t i = v->half_open;
 

@@ -38,8 +38,8 @@ static size_t offer(const uint8_t *p, size_t len, const mpp_addr *from,
 
 	memcpy(copy, p, len);
 	*out = (mpp_outbox){slots, 4, 0};
-	(void)mpp_service_receive(w.s, (mpp_buf){copy, sizeof(copy), len},
-				  from, world_now(&w), out);
+	(void)mpp_service_receive(w.s, (mpp_buf){copy, sizeof(copy), len}, from,
+				  world_now(&w), out);
 	return out->n;
 }
 
@@ -494,8 +494,7 @@ static void test_replayed_data(void **state)
 	assert_true(n_record > 0 && record[0].to_service);
 	memcpy(bent, record[0].data, record[0].len);
 	bent[record[0].len - 1] ^= 1;
-	assert_int_equal(offer(bent, record[0].len, &record[0].from, &out),
-			 0);
+	assert_int_equal(offer(bent, record[0].len, &record[0].from, &out), 0);
 	assert_int_equal(count()->drop_auth, 1);
 	assert_true(offer(record[0].data, record[0].len, &record[0].from,
 			  &out) > 0);
@@ -532,26 +531,49 @@ struct bad_row {
 static void test_malformed_first_packets(void **state)
 {
 	static const struct bad_row rows[] = {
-		{"a good Hello is the control", 2, 1,
-		 {129, 1, 1, 255, 0}, 5, 1},
-		{"Hello with suites that nobody has: an error", 2, 1,
-		 {129, 2, 7, 8, 255, 0}, 6, 1},
+		{"a good Hello is the control", 2, 1, {129, 1, 1, 255, 0}, 5, 1},
+		{"Hello with suites that nobody has: an error",
+		 2,
+		 1,
+		 {129, 2, 7, 8, 255, 0},
+		 6,
+		 1},
 		{"Hello without Suites: an error", 2, 1, {255, 0}, 2, 1},
-		{"another version: which one is spoken", 2, 2,
-		 {129, 1, 1, 255, 0}, 5, 1},
+		{"another version: which one is spoken",
+		 2,
+		 2,
+		 {129, 1, 1, 255, 0},
+		 5,
+		 1},
 		{"an error is never answered", 0, 1, {255, 0}, 2, 0},
 		{"tickets are not spoken here", 5, 1, {255, 0}, 2, 0},
 		{"an unknown type", 9, 1, {255, 0}, 2, 0},
 		{"a tag twice", 2, 1, {129, 1, 1, 129, 1, 1, 255, 0}, 8, 0},
-		{"an unknown tag twice", 2, 1,
-		 {200, 0, 200, 0, 129, 1, 1, 255, 0}, 9, 0},
-		{"a length past the end", 2, 1,
-		 {129, 0x7f, 0xff, 1, 255, 0}, 6, 0},
-		{"a huge length", 2, 1,
-		 {129, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, 9, 0},
+		{"an unknown tag twice",
+		 2,
+		 1,
+		 {200, 0, 200, 0, 129, 1, 1, 255, 0},
+		 9,
+		 0},
+		{"a length past the end",
+		 2,
+		 1,
+		 {129, 0x7f, 0xff, 1, 255, 0},
+		 6,
+		 0},
+		{"a huge length",
+		 2,
+		 1,
+		 {129, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff},
+		 9,
+		 0},
 		{"no end of the list", 2, 1, {129, 1, 1}, 3, 0},
-		{"Exchange with a key that is not ours: a challenge", 3, 1,
-		 {130, 1, 1, 255, 0}, 5, 1},
+		{"Exchange with a key that is not ours: a challenge",
+		 3,
+		 1,
+		 {130, 1, 1, 255, 0},
+		 5,
+		 1},
 	};
 	mpp_addr from = {{203, 0, 113, 9}, 999, 4, 0};
 	uint8_t p[MPP_PACKET_MAX];
@@ -676,10 +698,10 @@ static int forge(struct world *world, const struct flying *f)
 		bent[i] ^= 0x40;
 		/* The Challenge itself is opaque and unauthenticated. */
 		if (f->data[16] != RUD_RESP_CHALLENGE || i < 30)
-			(void)mpp_client_receive(
-				world->d[f->device].c,
-				(mpp_buf){bent, f->len, f->len},
-				world_now(world));
+			(void)mpp_client_receive(world->d[f->device].c,
+						 (mpp_buf){bent, f->len,
+							   f->len},
+						 world_now(world));
 	}
 	return 0;
 }

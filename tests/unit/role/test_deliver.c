@@ -125,9 +125,9 @@ static void lossy(uint64_t seed, unsigned loss)
 	world_run(&w, 60000000);
 	for (k = 0; k < 4; k++) {
 		check_rising(&w.d[k]);
-		assert_int_equal(world_last(&w.d[k], MPP_EV_PUBLICATION)
-					 ->serial,
-				 serial);
+		assert_int_equal(
+			world_last(&w.d[k], MPP_EV_PUBLICATION)->serial,
+			serial);
 	}
 	assert_int_equal(world_acknowledged(&w, alice), serial);
 	assert_true(w.lost > 0 && w.duplicated > 0 && w.reordered > 0);
@@ -219,8 +219,7 @@ static void test_merged(void **state)
 	world_run(&w, 1000000);
 	assert_int_equal(world_last(&w.d[0], MPP_EV_PUBLICATION)->serial,
 			 serial);
-	assert_int_equal(world_last(&w.d[0], MPP_EV_PUBLICATION)->index[0],
-			 50);
+	assert_int_equal(world_last(&w.d[0], MPP_EV_PUBLICATION)->index[0], 50);
 	/* At most two within a PTO: far fewer datagrams than publications. */
 	assert_true(mpp_service_count(w.s)->notifies < 10);
 	assert_int_equal(mpp_service_count(w.s)->publications, 50);
@@ -342,9 +341,8 @@ static void test_filter(void **state)
 	world_run(&w, 1000000);
 	assert_int_equal(world_count(&w.d[0], MPP_EV_PUBLICATION), 1);
 	assert_int_equal(world_last(&w.d[0], MPP_EV_PUBLICATION)->n_stores, 1);
-	assert_string_equal(
-		world_last(&w.d[0], MPP_EV_PUBLICATION)->store[0],
-		"mmm_Inbound");
+	assert_string_equal(world_last(&w.d[0], MPP_EV_PUBLICATION)->store[0],
+			    "mmm_Inbound");
 	assert_int_equal(world_acknowledged(&w, alice), serial);
 }
 
@@ -404,8 +402,7 @@ static void test_reset(void **state)
 	world_subscribed(&w, alice, 0, 1);
 	serial = world_publish(&w, alice, "mmm_Inbound", 1);
 	world_run(&w, 1000000);
-	w.d[0].config.acknowledge =
-		w.now + w.epoch + UINT64_C(2) * 86400000000;
+	w.d[0].config.acknowledge = w.now + w.epoch + UINT64_C(2) * 86400000000;
 	w.d[0].config.have_invitation = false;
 	w.d[0].n_told = 0;
 	world_connect(&w, 0);
@@ -451,8 +448,8 @@ static void test_moved(void **state)
 	world_run(&w, 1000000);
 	assert_int_equal(world_last(&w.d[0], MPP_EV_PUBLICATION)->serial,
 			 serial);
-	assert_int_equal(
-		world_last(&w.d[0], MPP_EV_PUBLICATION)->endpoint.port, 41000);
+	assert_int_equal(world_last(&w.d[0], MPP_EV_PUBLICATION)->endpoint.port,
+			 41000);
 	assert_int_equal(mpp_service_count(w.s)->confirmed, 2);
 }
 

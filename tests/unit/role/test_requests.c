@@ -46,10 +46,9 @@ static void send_plain(const void *plain, size_t len, uint8_t flags)
 				     padded),
 			 MPP_OK);
 	out = (mpp_outbox){slots, 64, 0};
-	(void)mpp_service_receive(w.s,
-				  (mpp_buf){p, sizeof(p),
-					    padded + PACKET_OVERHEAD},
-				  &w.d[0].addr, world_now(&w), &out);
+	(void)mpp_service_receive(
+		w.s, (mpp_buf){p, sizeof(p), padded + PACKET_OVERHEAD},
+		&w.d[0].addr, world_now(&w), &out);
 }
 
 /* An empty extension list and a message in JSON text. */
@@ -104,7 +103,7 @@ static bool text_has(const char *s)
 struct row {
 	const char *what;
 	const char *json;
-	enum msg_type type;  /* MSG_NONE: no answer */
+	enum msg_type type; /* MSG_NONE: no answer */
 	unsigned status;
 };
 
@@ -143,15 +142,17 @@ static void test_requests(void **state)
 		 "{\"PresenceHeartbeat\":{\"Serial\":106,\"Serial\":107}}",
 		 MSG_ERROR, 400},
 		{"not an object", "[1]", MSG_ERROR, 400},
-		{"two types", "{\"PresenceHeartbeat\":{\"Serial\":108},\"A\":1}",
-		 MSG_ERROR, 400},
+		{"two types",
+		 "{\"PresenceHeartbeat\":{\"Serial\":108},\"A\":1}", MSG_ERROR,
+		 400},
 		{"not closed", "{\"PresenceHeartbeat\":{\"Serial\":109}",
 		 MSG_ERROR, 400},
 		{"something behind it",
 		 "{\"PresenceHeartbeat\":{\"Serial\":110}}x", MSG_ERROR, 400},
 		{"not JSON", "{{", MSG_ERROR, 400},
-		{"not UTF-8", "{\"PresenceHeartbeat\":{\"Serial\":111,\"a\":\""
-			      "\xff\"}}",
+		{"not UTF-8",
+		 "{\"PresenceHeartbeat\":{\"Serial\":111,\"a\":\""
+		 "\xff\"}}",
 		 MSG_ERROR, 400},
 		{"nested too deeply",
 		 "{\"PresenceHeartbeat\":{\"a\":[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]"
@@ -170,10 +171,12 @@ static void test_requests(void **state)
 		 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 		 "aaaaaaaaaaaa\"]}}",
 		 MSG_ERROR, 400},
-		{"unsubscribe", "{\"PresenceDisconnectRequest\":{\"Serial\":"
-				"120}}",
+		{"unsubscribe",
+		 "{\"PresenceDisconnectRequest\":{\"Serial\":"
+		 "120}}",
 		 MSG_DISCONNECT_RESPONSE, 0},
-		{"and again", "{\"PresenceDisconnectRequest\":{\"Serial\":121}}",
+		{"and again",
+		 "{\"PresenceDisconnectRequest\":{\"Serial\":121}}",
 		 MSG_DISCONNECT_RESPONSE, 0},
 		{"subscribe again",
 		 "{\"PresenceConnectRequest\":{\"Serial\":122}}",
@@ -489,10 +492,9 @@ static void test_client_limits(void **state)
 	assert_null(d->c);
 	world_subscribed(&w, alice, 0, 1);
 	for (i = 0; i < 40; i++) {
-		snprintf(names[i], sizeof(names[i]), "a-store-of-some-length-%u",
-			 i);
-		many[i] = (mpp_store_status){bytes_of(names[i]), i,
-					     {NULL, 0}};
+		snprintf(names[i], sizeof(names[i]),
+			 "a-store-of-some-length-%u", i);
+		many[i] = (mpp_store_status){bytes_of(names[i]), i, {NULL, 0}};
 	}
 	assert_int_equal(mpp_client_publish(d->c, many, 40, world_now(&w), &r),
 			 MPP_ERR_NOSPACE);
