@@ -1,19 +1,21 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # Install the Debian packages that building and testing need and that are
-# missing; with --ci or --long also those of the further checks.
+# missing; with --run only those of building, with --ci or --long also those
+# of the further checks.
 set -eu
 export LC_ALL=C DEBIAN_FRONTEND=noninteractive
 
-packages="gcc g++ cmake ninja-build pkg-config libssl-dev libsodium-dev
-liblmdb-dev libmicrohttpd-dev libcurl4-openssl-dev libinih-dev libcmocka-dev
-tshark nftables iproute2 python3 python3-pytest universal-ctags clang
-clang-format libclang-rt-14-dev"
+build="gcc cmake ninja-build pkg-config libssl-dev libsodium-dev liblmdb-dev
+libmicrohttpd-dev libcurl4-openssl-dev libinih-dev libcmocka-dev python3"
+packages="$build g++ tshark nftables iproute2 python3-pytest
+python3-cryptography universal-ctags clang clang-format libclang-rt-14-dev"
 case ${1-} in
 "") ;;
+--run) packages=$build ;;
 --ci | --long) packages="$packages valgrind clang-tidy cppcheck" ;;
 *)
-    echo "usage: $0 [--ci|--long]" >&2
+    echo "usage: $0 [--run|--ci|--long]" >&2
     exit 64
     ;;
 esac

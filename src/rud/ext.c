@@ -74,13 +74,17 @@ static void read_value(struct rd *r, struct ext *e, unsigned number)
 mpp_err ext_read(struct rd *r, struct ext *out)
 {
 	struct seen seen = {0};
+	mpp_bytes long_tag;
 	mpp_err err;
 	uint8_t tag;
 
 	memset(out, 0, sizeof(*out));
 	while ((tag = rd_u8(r)) != EXT_END && r->err == MPP_OK) {
 		if (tag < 128) {
-			err = note_long(&seen, read_long_tag(r, tag));
+			long_tag = read_long_tag(r, tag);
+			/* Its octets are all there only now. */
+			err = r->err != MPP_OK ? r->err
+					       : note_long(&seen, long_tag);
 			if (err == MPP_OK)
 				(void)rd_bytes(r);
 		} else {
