@@ -76,6 +76,11 @@ MPP_MUSTCHECK mpp_err mpp_service_init(void *mem, size_t len,
 MPP_MUSTCHECK mpp_err mpp_service_load(mpp_service *s, mpp_bytes key,
 				       mpp_bytes value);
 
+/** What LeapSeconds of answers and publications says (the draft's "ticks and
+ * leap seconds"): TAI - UTC in seconds, as the system's leap-seconds file gives
+ * it, until that file expires. Never called, or expired: left out. */
+void mpp_service_leap_seconds(mpp_service *s, unsigned tai_utc, mpp_wall until);
+
 /** Wipe all secrets. */
 void mpp_service_wipe(mpp_service *s);
 

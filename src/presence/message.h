@@ -90,6 +90,7 @@ struct msg_common {
 	const mpp_addr *endpoint; /* NULL: left out */
 	mpp_wall now;             /* 0: left out */
 	uint64_t acknowledge;     /* request serial; 0: left out */
+	unsigned leap_seconds;    /* TAI - UTC; 0: unknown, left out */
 };
 
 /* Open the message and its object, write the common members; the caller adds

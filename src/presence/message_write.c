@@ -147,13 +147,15 @@ static uint64_t ticks_of(mpp_wall now)
 	return UINT64_C(621355968000000000) + now.us * 10;
 }
 
-static void put_now(mpp_json_writer *w, mpp_wall now)
+static void put_now(mpp_json_writer *w, mpp_wall now, unsigned leap_seconds)
 {
 	uint8_t text[MSG_TIME_LEN];
 
 	msg_time_write(now.us / 1000000, text);
 	mpp_json_string(w, "Now", (mpp_bytes){text, sizeof(text)});
 	mpp_json_uint(w, "Ticks", ticks_of(now));
+	if (leap_seconds != 0)
+		mpp_json_uint(w, "LeapSeconds", leap_seconds);
 }
 
 void msg_put_common(mpp_json_writer *w, const struct msg_common *c)
@@ -171,7 +173,7 @@ void msg_put_common(mpp_json_writer *w, const struct msg_common *c)
 		mpp_json_close(w);
 	}
 	if (c->now.us != 0)
-		put_now(w, c->now);
+		put_now(w, c->now, c->leap_seconds);
 	if (c->acknowledge != 0)
 		mpp_json_uint(w, "Acknowledge", c->acknowledge);
 }

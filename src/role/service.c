@@ -230,6 +230,12 @@ void mpp_service_wipe(mpp_service *s)
 	mem_wipe(s, sizeof(*s));
 }
 
+void mpp_service_leap_seconds(mpp_service *s, unsigned tai_utc, mpp_wall until)
+{
+	s->leap_seconds = tai_utc;
+	s->leap_until = until;
+}
+
 mpp_err mpp_service_load(mpp_service *s, mpp_bytes key, mpp_bytes value)
 {
 	return record_load(&s->state, key, value);

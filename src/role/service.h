@@ -119,6 +119,8 @@ struct mpp_service {
 	uint32_t generation; /* of a slot's first use */
 	uint32_t evict;      /* where the search for a closed one goes on */
 	mpp_service_counters count;
+	unsigned leap_seconds; /* TAI - UTC; 0: unknown */
+	mpp_wall leap_until;
 	struct changes waiting; /* for the store, oldest first */
 	struct changes done;    /* for mpp_service_next_result() */
 	struct changes answers; /* to devices, for mpp_service_poll() */
@@ -141,6 +143,16 @@ struct mpp_service {
 static inline uint32_t ms_of(mpp_time t)
 {
 	return (uint32_t)(t.us / 1000);
+}
+/* What every answer says. acknowledge: request serial, 0 for none. */
+static inline struct msg_common service_common(const struct mpp_service *s,
+					       const mpp_addr *endpoint,
+					       mpp_wall now,
+					       uint64_t acknowledge)
+{
+	unsigned leap = now.us < s->leap_until.us ? s->leap_seconds : 0;
+
+	return (struct msg_common){0, NULL, endpoint, now, acknowledge, leap};
 }
 static inline const struct account *account_of(const struct mpp_service *s,
 					       const struct binding *b)

@@ -166,8 +166,8 @@ static void put_answer(struct mpp_service *s, const struct admission *ad,
 		       const struct question *q, mpp_json_writer *w)
 {
 	const struct account *a = account_at(&s->state, ad->account);
-	struct msg_common common = {0, NULL, q->from, q->now.wall,
-				    s->msg.serial};
+	struct msg_common common =
+		service_common(s, q->from, q->now.wall, s->msg.serial);
 	struct vector v = {ad->filter, 0, w->cap, true, 0, false};
 
 	msg_begin(w, msg_response_type(s->msg.type));
@@ -193,8 +193,11 @@ static void put_answer(struct mpp_service *s, const struct admission *ad,
 static void put_refusal(struct mpp_service *s, const struct admission *ad,
 			const struct question *q, mpp_json_writer *w)
 {
-	struct msg_common common = {ad->status, ad->why, q->from, q->now.wall,
-				    s->msg.serial};
+	struct msg_common common =
+		service_common(s, q->from, q->now.wall, s->msg.serial);
+
+	common.status = ad->status;
+	common.description = ad->why;
 
 	msg_begin(w, msg_response_type(s->msg.type));
 	if (ad->newest != 0)

@@ -376,7 +376,8 @@ static void answer_change(struct mpp_service *s, const struct change *c,
 			  mpp_instant now, mpp_outbox *out)
 {
 	const struct binding *b = binding_at(&s->state, c->index);
-	struct msg_common common = {0, NULL, &c->from, now.wall, c->request};
+	struct msg_common common =
+		service_common(s, &c->from, now.wall, c->request);
 	struct outgoing o;
 
 	if (b->state == BINDING_FREE || b->generation != c->generation ||
@@ -473,8 +474,7 @@ static void take_request(struct mpp_service *s, struct request *q)
 	struct binding *b = binding_at(&s->state, q->in.slot);
 	uint64_t serial = q->m->serial;
 
-	q->common = (struct msg_common){0, NULL, q->in.from, q->in.now.wall,
-					serial};
+	q->common = service_common(s, q->in.from, q->in.now.wall, serial);
 	if (serial == 0 || serial > UINT32_MAX) {
 		s->count.malformed++;
 		answer_error(s, q, MPP_STATUS_MALFORMED,
@@ -515,8 +515,7 @@ static void take_datagram(struct mpp_service *s, struct incoming *in,
 	struct request *q = &s->request;
 
 	*q = (struct request){.in = *in, .m = &s->msg};
-	q->common.endpoint = in->from;
-	q->common.now = in->now.wall;
+	q->common = service_common(s, in->from, in->now.wall, 0);
 	if (readable != MPP_OK) {
 		s->count.malformed++;
 		s->msg.type = MSG_NONE;

@@ -168,7 +168,7 @@ static mpp_err send_notify(struct mpp_service *s, uint32_t slot,
 			   mpp_instant now, mpp_outbox *out)
 {
 	struct binding *b = binding_at(&s->state, slot);
-	struct msg_common common = {0, NULL, &b->path, now.wall, 0};
+	struct msg_common common = service_common(s, &b->path, now.wall, 0);
 	struct vector v = {b->filter, b->acked, 0, true, 0, false};
 	struct outgoing o;
 

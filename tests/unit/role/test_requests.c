@@ -218,6 +218,141 @@ static void test_answer_members(void **state)
 	assert_true(text_has("\"Acknowledge\":7"));
 }
 
+/* LeapSeconds is there while it is known to be right, and no longer. */
+static void test_leap_seconds(void **state)
+{
+	(void)state;
+	world_subscribed(&w, alice, 0, 1);
+	ask("{\"PresenceHeartbeat\":{\"Serial\":7}}");
+	expect(MSG_STATUS, 0);
+	assert_false(msg_has(&answer, FIELD_LEAP_SECONDS));
+	mpp_service_leap_seconds(w.s, 37,
+				 (mpp_wall){world_now(&w).wall.us + 1000000});
+	ask("{\"PresenceHeartbeat\":{\"Serial\":8}}");
+	expect(MSG_STATUS, 0);
+	assert_int_equal(answer.leap_seconds, 37);
+	world_run(&w, 1000000);
+	ask("{\"PresenceHeartbeat\":{\"Serial\":9}}");
+	expect(MSG_STATUS, 0);
+	assert_false(msg_has(&answer, FIELD_LEAP_SECONDS));
+}
+
+/* A header that no client may send is dropped unopened; the control is the
+ * same packet with the right one. */
+static void test_header_rules(void **state)
+{
+	static const struct {
+		const char *what;
+		struct rud_header h;
+		size_t answers;
+	} rows[] = {
+		{"two packets", {0, 9, 2, 0, 0, 0, 0}, 0},
+		{"the second of two", {0, 9, 2, 1, 0, 0, 0}, 0},
+		{"a repetition", {0, 9, 1, 0, 1, 0, 0}, 0},
+		{"no packet", {0, 9, 0, 0, 0, 0, 0}, 0},
+		{"not final", {0, 8, 1, 0, 0, 0, 0}, 0},
+		{"an unknown flag", {0, 9 | 2, 1, 0, 0, 0, 0}, 0},
+		{"a high unknown flag", {0, 9 | 128, 1, 0, 0, 0, 0}, 0},
+		{"the control", {0, 9, 1, 0, 0, 0, 0}, 1},
+	};
+	uint8_t p[MPP_PACKET_MAX];
+	size_t i;
+
+	(void)state;
+	world_subscribed(&w, alice, 0, 1);
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct link *l = link_cur(w.d[0].c);
+		struct rud_header h = rows[i].h;
+
+		print_message("%s\n", rows[i].what);
+		h.index = l->tx_next++;
+		memset(p, 0, sizeof(p));
+		p[PACKET_HEAD] = EXT_END;
+		assert_int_equal(packet_seal(&w.crypto, &l->tx, l->service_id,
+					     &h, p, 64),
+				 MPP_OK);
+		out = (mpp_outbox){slots, 64, 0};
+		(void)mpp_service_receive(
+			w.s, (mpp_buf){p, sizeof(p), 64 + PACKET_OVERHEAD},
+			&w.d[0].addr, world_now(&w), &out);
+		assert_int_equal(out.n, rows[i].answers);
+	}
+	assert_int_equal(mpp_service_count(w.s)->drop_header, 7);
+}
+
+/* Publications use the encoding of the last request. */
+static size_t json_notifies, jsonb_notifies;
+
+static int look_at_encoding(struct world *world, const struct flying *f)
+{
+	struct link *l = link_cur(world->d[0].c);
+	uint8_t p[MPP_PACKET_MAX];
+	struct rud_header h;
+
+	if (f->to_service)
+		return 0;
+	memcpy(p, f->data, f->len);
+	assert_int_equal(packet_header(&w.crypto, &l->rx, p, &h), MPP_OK);
+	assert_int_equal(packet_open(&w.crypto, &l->rx, &h, p, f->len), MPP_OK);
+	json_notifies += memcmp(p + PACKET_HEAD + 1, "{\"PresenceNotify", 16) ==
+			 0;
+	jsonb_notifies +=
+		memcmp(p + PACKET_HEAD + 1, "{\x80\x0ePresence", 11) == 0;
+	return 0;
+}
+
+static void test_encoding(void **state)
+{
+	(void)state;
+	world_subscribed(&w, alice, 0, 1);
+	json_notifies = jsonb_notifies = 0;
+	w.drop = look_at_encoding;
+	world_publish(&w, alice, "a", 1);
+	world_run(&w, 100000);
+	assert_int_equal(jsonb_notifies, 1);
+	assert_int_equal(json_notifies, 0);
+	ask("{\"PresenceHeartbeat\":{\"Serial\":7}}");
+	world_publish(&w, alice, "a", 2);
+	world_run(&w, 100000);
+	assert_int_equal(json_notifies, 1);
+	assert_int_equal(world_last(&w.d[0], MPP_EV_PUBLICATION)->index[0], 2);
+}
+
+/* A heartbeat and an acknowledgement cannot be told apart by their size; nor
+ * can notifications of one and of two stores. */
+static uint64_t sizes[2048];
+
+static int note_size(struct world *world, const struct flying *f)
+{
+	(void)world;
+	sizes[f->len]++;
+	return 0;
+}
+
+static void test_padding(void **state)
+{
+	size_t i, kinds = 0;
+
+	(void)state;
+	world_subscribed(&w, alice, 0, 1);
+	memset(sizes, 0, sizeof(sizes));
+	w.drop = note_size;
+	for (i = 1; i <= 20; i++) {
+		world_publish(&w, alice, "mmm_Inbound", i * i * i * 1000);
+		world_run(&w, 30000000);
+	}
+	for (i = 0; i < 2048; i++) {
+		if (sizes[i] == 0)
+			continue;
+		print_message("%zu octets: %u datagrams\n", i,
+			      (unsigned)sizes[i]);
+		kinds++;
+		assert_int_equal((i - PACKET_OVERHEAD) % 64, 0);
+	}
+	/* From the device one size, from the service notification and answer. */
+	assert_true(kinds >= 2 && kinds <= 3);
+}
+
 /* A heartbeat of a device that is behind brings the state with it. */
 static int drop_notify(struct world *world, const struct flying *f)
 {
@@ -518,6 +653,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(test_requests),
 		CASE(test_answer_members),
+		CASE(test_leap_seconds),
+		CASE(test_header_rules),
+		CASE(test_encoding),
+		CASE(test_padding),
 		CASE(test_heartbeat_heals),
 		CASE(test_answer_goes_back),
 		CASE(test_unsubscribe),
