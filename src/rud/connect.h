@@ -60,7 +60,7 @@ void connect_begin_responder(struct wr *w, uint8_t type, unsigned suite,
 /* Pad an initiator's datagram to MPP_PACKET_SIZE when it is shorter. */
 void connect_pad(struct wr *w);
 
-/* RFC 9000's Suites value: ints one after the other, best first. */
+/* A Suites value: ints one after the other, best first. */
 bool suites_contain(mpp_bytes suites, unsigned suite);
 
 #endif

@@ -51,9 +51,11 @@ mpp_err cookie_make(const mpp_crypto *crypto, const uint8_t secret[32],
 	uint8_t mac[64];
 	mpp_err err = cookie_mac(crypto, secret, addr, expiry, mac);
 
+	if (err != MPP_OK)
+		return err;
 	wr_u32(&w, expiry);
 	wr_raw(&w, mac, 16);
-	return err;
+	return MPP_OK;
 }
 
 mpp_err cookie_check(const mpp_crypto *crypto, const uint8_t secret[32],

@@ -4,11 +4,15 @@
 
 #include "base/mem.h"
 
-static const uint16_t longest[EXT_NUMBERS] = {
-#define EXT(number, name, text, longest) [number] = (longest),
+/* One more than the longest value; 0: any. */
+static const uint16_t limits[EXT_NUMBERS] = {
+#define EXT(number, name, text, longest) [number] = (longest) + 1,
 #include "rud/ext.def"
 #undef EXT
 };
+
+/* The numbers of parameters are others: each has its check where it is read. */
+static const uint16_t no_limits[EXT_NUMBERS] = {0};
 
 /* Tags seen so far, one bit for each one-octet tag, and the long ones. */
 struct seen {
@@ -59,19 +63,20 @@ static mpp_err note_one(struct seen *s, unsigned number)
 	return MPP_OK;
 }
 
-static void read_value(struct rd *r, struct ext *e, unsigned number)
+static void read_value(struct rd *r, struct ext *e, unsigned number,
+		       const uint16_t *below)
 {
 	mpp_bytes value = rd_bytes(r);
 
 	if (r->err != MPP_OK || number >= EXT_NUMBERS)
 		return;
-	if (ext_name(number)[0] != '?' && value.len > longest[number])
+	if (below[number] != 0 && value.len >= below[number])
 		rd_fail(r, MPP_ERR_RANGE);
 	e->v[number] = value;
 	e->present |= UINT32_C(1) << number;
 }
 
-mpp_err ext_read(struct rd *r, struct ext *out)
+static mpp_err read_list(struct rd *r, const uint16_t *below, struct ext *out)
 {
 	struct seen seen = {0};
 	mpp_bytes long_tag;
@@ -90,12 +95,17 @@ mpp_err ext_read(struct rd *r, struct ext *out)
 		} else {
 			err = note_one(&seen, tag - 128u);
 			if (err == MPP_OK)
-				read_value(r, out, tag - 128u);
+				read_value(r, out, tag - 128u, below);
 		}
 		if (err != MPP_OK)
 			rd_fail(r, err);
 	}
 	return r->err;
+}
+
+mpp_err ext_read(struct rd *r, struct ext *out)
+{
+	return read_list(r, limits, out);
 }
 
 void ext_put(struct wr *w, enum ext_number n, const void *p, size_t len)
@@ -155,7 +165,7 @@ mpp_err params_read(mpp_bytes value, struct params *out)
 	struct rd r = rd_init(value);
 	struct params p = {0};
 	struct ext e;
-	mpp_err err = ext_read(&r, &e);
+	mpp_err err = read_list(&r, no_limits, &e);
 
 	if (err == MPP_OK)
 		err = rd_finish(&r);

@@ -65,8 +65,10 @@ struct params {
 	uint8_t instance[8];
 };
 
-/* Errors: those of ext_read(), and RANGE: a packet size below 1200, a quantum
- * that is no power of two in 16..1152, an instance that is not 8 octets. */
+/* Errors: TRUNCATED, DUPLICATE, SYNTAX as ext_read(); TRUNCATED or TRAILING
+ * also when a value is not one int, TRAILING behind the list's end; RANGE: an
+ * int of 0, a packet size below 1200, a quantum that is no power of two in
+ * 16..1152, an instance that is not 8 octets. out is then untouched. */
 MPP_MUSTCHECK mpp_err params_read(mpp_bytes value, struct params *out);
 void params_write(struct wr *w, const struct params *p);
 

@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* noise.c - the Noise IK handshake. Contract: rud/noise.h.
+/* noise.c - Noise handshakes, interpreted from a table of patterns.
+ * Contract: rud/noise.h.
  *
- *   initiator                          responder
- *   STARTED   prologue                 STARTED   prologue
- *   MESSAGE_1 -- e, es, s, ss -------> MESSAGE_1 e, es, s
- *                                      HALF_READ ss
- *   MESSAGE_2 <- e, ee, se ----------- MESSAGE_2
- *   SPLIT                              SPLIT
+ *   initiator                        responder
+ *   STARTED   prologue               STARTED   prologue
+ *   MESSAGE_1 -- write -------> read MESSAGE_1 (or read_static, read_payload)
+ *   MESSAGE_2 read <------- write -- MESSAGE_2
+ *   SPLIT                            SPLIT
  *
  * The numbered sections are those of the Noise Protocol Framework, revision
- * 34. In IK nothing is encrypted before the first MixKey(), so the states
- * without a key that section 5 provides for do not occur. */
+ * 34. */
 #include "rud/noise.h"
 
 #include "base/mem.h"
@@ -21,116 +20,162 @@ enum step {
 	SPOILED = 0,
 	STARTED,
 	MESSAGE_1,
-	HALF_READ,
 	MESSAGE_2,
 	SPLIT,
 };
 
-/* Section 4.3: HKDF(chaining_key, input_key_material, 2). out1 may be ck. */
-static mpp_err hkdf2(const mpp_crypto *c, const uint8_t ck[64], mpp_bytes ikm,
-		     uint8_t out1[64], uint8_t out2[64])
-{
-	const uint8_t number[] = {1, 2};
-	uint8_t temp[MPP_HASH_LEN];
-	const mpp_bytes key = {temp, sizeof(temp)};
-	const mpp_bytes first = {&number[0], 1};
-	const mpp_bytes second[] = {{out1, MPP_HASH_LEN}, {&number[1], 1}};
-	mpp_err err;
+/* A Diffie-Hellman names the initiator's key, then the responder's: each that
+ * is static sets its bit. */
+enum token {
+	END = 0,
+	E = 1,
+	S = 2,
+	PSK = 3,
+	EE = 4,
+	ES = EE | 1,
+	SE = EE | 2,
+	SS = EE | 1 | 2,
+	RESPONDER_STATIC = 1,
+	INITIATOR_STATIC = 2,
+};
 
-	err = c->ops->hmac(c->ctx, (mpp_bytes){ck, MPP_HASH_LEN}, &ikm, 1,
-			   temp);
-	if (err == MPP_OK)
-		err = c->ops->hmac(c->ctx, key, &first, 1, out1);
-	if (err == MPP_OK)
-		err = c->ops->hmac(c->ctx, key, second, 2, out2);
-	mem_wipe(temp, sizeof(temp));
-	return err;
+enum { MESSAGES = 2, TOKENS_MAX = 5, NAME_MAX = 6 };
+
+/* A row must not have s before a token that makes a key; see symmetric.h. */
+struct pattern {
+	char name[NAME_MAX];
+	uint8_t name_len;
+	bool pre_message; /* <- s, so that both sides have a static key */
+	bool psk;         /* section 9: e is then mixed into the key as well */
+	uint8_t message[MESSAGES][TOKENS_MAX]; /* END behind the last */
+};
+
+static const struct pattern patterns[] = {
+	[NOISE_IK] = {"IK", 2, true, false, {{E, ES, S, SS}, {E, EE, SE}}},
+	[NOISE_NNPSK0] = {"NNpsk0", 6, false, true, {{PSK, E}, {E, EE}}},
+	[NOISE_IKPSK2] =
+		{"IKpsk2", 6, true, true, {{E, ES, S, SS}, {E, EE, SE, PSK}}},
+};
+
+/* Section 8. */
+static void set_name(struct noise *hs, const mpp_crypto *crypto)
+{
+	const struct pattern *p = &patterns[hs->pattern];
+	uint8_t name[MPP_HASH_LEN];
+	struct wr w = wr_init(name, sizeof(name));
+
+	wr_raw(&w, "Noise_", 6);
+	wr_raw(&w, p->name, p->name_len);
+	if (hs->suite == MPP_SUITE_25519)
+		wr_raw(&w, "_25519", 6);
+	else
+		wr_raw(&w, "_448", 4);
+	wr_raw(&w, "_AESGCM_SHA512", 14);
+	symmetric_init(&hs->sym, crypto, (mpp_bytes){name, w.n});
 }
 
-/* Section 5.2, MixHash(data): h = HASH(h || data). */
-static mpp_err mix_hash(struct noise_ik *hs, const uint8_t *p, size_t len)
+static bool keys_fit(const struct pattern *p, const struct noise_setup *setup)
 {
-	const mpp_bytes parts[] = {{hs->h, sizeof(hs->h)}, {p, len}};
-
-	return hs->crypto->ops->sha512(hs->crypto->ctx, parts, 2, hs->h);
+	return (setup->s != NULL) == p->pre_message &&
+	       (setup->rs != NULL) == (p->pre_message && setup->initiator) &&
+	       (setup->psk != NULL) == p->psk;
 }
 
-/* Section 5.2, MixKey(DH(secret, pub)). */
-static mpp_err mix_dh(struct noise_ik *hs, const uint8_t *secret,
-		      const uint8_t *pub)
+mpp_err noise_init(struct noise *hs, const mpp_crypto *crypto,
+		   const struct noise_setup *setup)
 {
-	const mpp_crypto *c = hs->crypto;
-	uint8_t shared[MPP_DH_MAX];
-	uint8_t temp_k[MPP_HASH_LEN];
-	mpp_err err;
+	size_t len = mpp_dh_len(setup->suite);
 
-	err = c->ops->dh(c->ctx, hs->suite, secret, pub, shared);
-	if (err == MPP_OK)
-		err = hkdf2(c, hs->ck,
-			    (mpp_bytes){shared, mpp_dh_len(hs->suite)}, hs->ck,
-			    temp_k);
-	if (err == MPP_OK) {
-		memcpy(hs->k, temp_k, sizeof(hs->k));
-		hs->n = 0;
+	if (len == 0 || setup->pattern < NOISE_IK ||
+	    setup->pattern > NOISE_IKPSK2)
+		return MPP_ERR_UNSUPPORTED;
+	if (!keys_fit(&patterns[setup->pattern], setup))
+		return MPP_ERR_INVALID;
+	memset(hs, 0, sizeof(*hs));
+	hs->pattern = (uint8_t)setup->pattern;
+	hs->suite = (uint8_t)setup->suite;
+	hs->initiator = setup->initiator;
+	if (setup->s != NULL) {
+		memcpy(hs->s, setup->s->secret, len);
+		memcpy(hs->s_pub, setup->s->pub, len);
 	}
-	mem_wipe(shared, sizeof(shared));
-	mem_wipe(temp_k, sizeof(temp_k));
-	return err;
-}
-
-/* Section 12.4: 32 bits of zeros, then n in network order. */
-static void make_nonce(uint64_t n, uint8_t nonce[MPP_NONCE_LEN])
-{
-	struct wr w = wr_init(nonce, MPP_NONCE_LEN);
-
-	wr_zero(&w, 4);
-	wr_u64(&w, n);
-}
-
-/* Section 5.2, EncryptAndHash(plaintext). */
-static mpp_err encrypt_and_hash(struct noise_ik *hs, mpp_bytes in, struct wr *w)
-{
-	const mpp_crypto *c = hs->crypto;
-	uint8_t *out = wr_room(w, in.len + MPP_TAG_LEN);
-	uint8_t nonce[MPP_NONCE_LEN];
-	mpp_err err;
-
-	if (out == NULL)
-		return MPP_ERR_NOSPACE;
-	make_nonce(hs->n, nonce);
-	err = c->ops->seal(c->ctx, hs->k, nonce,
-			   (mpp_bytes){hs->h, sizeof(hs->h)}, in, out);
-	if (err != MPP_OK)
-		return err;
-	hs->n++;
-	return mix_hash(hs, out, in.len + MPP_TAG_LEN);
-}
-
-/* Section 5.2, DecryptAndHash(ciphertext). The next h is computed first, so
- * that out may be in.p. */
-static mpp_err decrypt_and_hash(struct noise_ik *hs, mpp_bytes in, uint8_t *out)
-{
-	const mpp_crypto *c = hs->crypto;
-	const mpp_bytes parts[] = {{hs->h, sizeof(hs->h)}, in};
-	uint8_t next[MPP_HASH_LEN];
-	uint8_t nonce[MPP_NONCE_LEN];
-	mpp_err err;
-
-	make_nonce(hs->n, nonce);
-	err = c->ops->sha512(c->ctx, parts, 2, next);
-	if (err == MPP_OK)
-		err = c->ops->open(c->ctx, hs->k, nonce, parts[0], in, out);
-	if (err != MPP_OK)
-		return err;
-	hs->n++;
-	memcpy(hs->h, next, sizeof(hs->h));
+	if (setup->rs != NULL)
+		memcpy(hs->rs, setup->rs, len);
+	if (setup->psk != NULL)
+		memcpy(hs->psk, setup->psk, sizeof(hs->psk));
+	set_name(hs, crypto);
+	hs->step = STARTED;
 	return MPP_OK;
 }
 
-/* Token e of a message that is written. */
-static mpp_err write_e(struct noise_ik *hs, struct wr *w)
+mpp_err noise_prologue(struct noise *hs, const mpp_bytes *parts, size_t n)
 {
-	const mpp_crypto *c = hs->crypto;
+	const mpp_bytes s = {hs->initiator ? hs->rs : hs->s_pub,
+			     mpp_dh_len(hs->suite)};
+	mpp_err err;
+
+	if (hs->step != STARTED)
+		return MPP_ERR_STATE;
+	if (n > NOISE_PROLOGUE_PARTS)
+		return MPP_ERR_INVALID;
+	hs->step = SPOILED;
+	err = symmetric_mix_hash(&hs->sym, parts, n);
+	if (err == MPP_OK && patterns[hs->pattern].pre_message)
+		err = symmetric_mix_hash(&hs->sym, &s, 1); /* <- s */
+	if (err == MPP_OK)
+		hs->step = MESSAGE_1;
+	return err;
+}
+
+static bool has_message(const struct noise *hs)
+{
+	return hs->step == MESSAGE_1 || hs->step == MESSAGE_2;
+}
+
+/* Is the next step of this side to write a message, or else to read one? */
+static bool is_next(const struct noise *hs, bool writing)
+{
+	return has_message(hs) &&
+	       (hs->initiator == (hs->step == MESSAGE_1)) == writing;
+}
+
+/* Of the message that comes next. */
+static const uint8_t *tokens_of(const struct noise *hs)
+{
+	return patterns[hs->pattern].message[hs->step - MESSAGE_1];
+}
+
+size_t noise_overhead(const struct noise *hs)
+{
+	size_t len = mpp_dh_len(hs->suite);
+	size_t n = MPP_TAG_LEN;
+	const uint8_t *token;
+
+	if (!has_message(hs))
+		return 0;
+	for (token = tokens_of(hs) + hs->at; *token != END; token++) {
+		if (*token == E)
+			n += len;
+		else if (*token == S)
+			n += len + MPP_TAG_LEN;
+	}
+	return n;
+}
+
+/* Section 5.3, token e, once its bytes are there; section 9.2 for psk. */
+static mpp_err mix_e(struct noise *hs, const uint8_t *pub)
+{
+	const mpp_bytes e = {pub, mpp_dh_len(hs->suite)};
+	mpp_err err = symmetric_mix_hash(&hs->sym, &e, 1);
+
+	if (err == MPP_OK && patterns[hs->pattern].psk)
+		err = symmetric_mix_key(&hs->sym, e);
+	return err;
+}
+
+static mpp_err write_e(struct noise *hs, struct wr *w)
+{
+	const mpp_crypto *c = hs->sym.crypto;
 	size_t len = mpp_dh_len(hs->suite);
 	mpp_err err;
 
@@ -139,14 +184,81 @@ static mpp_err write_e(struct noise_ik *hs, struct wr *w)
 		    MPP_OK)
 		return err;
 	wr_raw(w, hs->e_pub, len);
-	return mix_hash(hs, hs->e_pub, len);
+	return mix_e(hs, hs->e_pub);
 }
 
-/* Token e of a message that is read. */
-static mpp_err read_e(struct noise_ik *hs, mpp_bytes e)
+static mpp_err read_e(struct noise *hs, struct rd *r)
 {
+	const mpp_bytes e = rd_slice(r, mpp_dh_len(hs->suite));
+
+	if (r->err != MPP_OK)
+		return r->err;
 	memcpy(hs->re, e.p, e.len);
-	return mix_hash(hs, hs->re, e.len);
+	return mix_e(hs, hs->re);
+}
+
+static mpp_err write_sealed(struct noise *hs, mpp_bytes in, struct wr *w)
+{
+	uint8_t *out = wr_room(w, in.len + MPP_TAG_LEN);
+
+	return out == NULL ? MPP_ERR_NOSPACE
+			   : symmetric_encrypt(&hs->sym, in, out);
+}
+
+static mpp_err read_s(struct noise *hs, struct rd *r)
+{
+	const mpp_bytes s = rd_slice(r, mpp_dh_len(hs->suite) + MPP_TAG_LEN);
+
+	return r->err != MPP_OK ? r->err
+				: symmetric_decrypt(&hs->sym, s, hs->rs);
+}
+
+/* Tokens ee, es, se, ss. */
+static mpp_err mix_dh(struct noise *hs, uint8_t token)
+{
+	const mpp_crypto *c = hs->sym.crypto;
+	const bool i_static = (token & INITIATOR_STATIC) != 0;
+	const bool r_static = (token & RESPONDER_STATIC) != 0;
+	const bool own = hs->initiator ? i_static : r_static;
+	const bool peer = hs->initiator ? r_static : i_static;
+	uint8_t shared[MPP_DH_MAX];
+	mpp_err err = c->ops->dh(c->ctx, hs->suite, own ? hs->s : hs->e,
+				 peer ? hs->rs : hs->re, shared);
+
+	if (err == MPP_OK)
+		err = symmetric_mix_key(
+			&hs->sym, (mpp_bytes){shared, mpp_dh_len(hs->suite)});
+	mem_wipe(shared, sizeof(shared));
+	return err;
+}
+
+/* Tokens that carry nothing are the same for both sides. */
+static mpp_err mix_silent(struct noise *hs, uint8_t token)
+{
+	if (token == PSK)
+		return symmetric_mix_key_and_hash(
+			&hs->sym, (mpp_bytes){hs->psk, sizeof(hs->psk)});
+	return mix_dh(hs, token);
+}
+
+static mpp_err write_token(struct noise *hs, uint8_t token, struct wr *w)
+{
+	const mpp_bytes s_pub = {hs->s_pub, mpp_dh_len(hs->suite)};
+
+	if (token == E)
+		return write_e(hs, w);
+	if (token == S)
+		return write_sealed(hs, s_pub, w);
+	return mix_silent(hs, token);
+}
+
+static mpp_err read_token(struct noise *hs, uint8_t token, struct rd *r)
+{
+	if (token == E)
+		return read_e(hs, r);
+	if (token == S)
+		return read_s(hs, r);
+	return mix_silent(hs, token);
 }
 
 static bool has_room(const mpp_buf *out, size_t overhead, size_t len)
@@ -162,212 +274,129 @@ static uint8_t *end_of(const mpp_buf *out)
 	return out->len == 0 ? out->p : out->p + out->len;
 }
 
-static struct wr writer(const mpp_buf *out)
+/* A message is done: the next step, and its first token. */
+static void go_on(struct noise *hs, unsigned step)
 {
-	return wr_init(end_of(out), out->cap - out->len);
+	hs->step = (uint8_t)(step + 1);
+	hs->at = 0;
 }
 
-static bool is_next(const struct noise_ik *hs, enum step step, bool initiator)
+mpp_err noise_write(struct noise *hs, mpp_bytes payload, mpp_buf *out)
 {
-	return hs->step == step && hs->initiator == initiator;
-}
-
-/* Section 5.2, InitializeSymmetric(): these names are shorter than a hash,
- * so that h is the name and zeros. */
-static void set_name(struct noise_ik *hs)
-{
-	static const char name_25519[] = "Noise_IK_25519_AESGCM_SHA512";
-	static const char name_448[] = "Noise_IK_448_AESGCM_SHA512";
-
-	if (hs->suite == MPP_SUITE_25519)
-		memcpy(hs->h, name_25519, sizeof(name_25519) - 1);
-	else
-		memcpy(hs->h, name_448, sizeof(name_448) - 1);
-	memcpy(hs->ck, hs->h, sizeof(hs->ck));
-}
-
-mpp_err noise_ik_init(struct noise_ik *hs, const mpp_crypto *crypto, int suite,
-		      const struct noise_static *s, const uint8_t *rs)
-{
-	size_t len = mpp_dh_len(suite);
-
-	if (len == 0)
-		return MPP_ERR_UNSUPPORTED;
-	memset(hs, 0, sizeof(*hs));
-	hs->crypto = crypto;
-	hs->suite = (uint8_t)suite;
-	hs->initiator = rs != NULL;
-	memcpy(hs->s, s->secret, len);
-	memcpy(hs->s_pub, s->pub, len);
-	if (rs != NULL)
-		memcpy(hs->rs, rs, len);
-	set_name(hs);
-	hs->step = STARTED;
-	return MPP_OK;
-}
-
-mpp_err noise_ik_prologue(struct noise_ik *hs, const mpp_bytes *parts, size_t n)
-{
-	const mpp_crypto *c = hs->crypto;
-	mpp_bytes all[1 + NOISE_PROLOGUE_PARTS] = {{hs->h, sizeof(hs->h)}};
-	mpp_err err;
-
-	if (hs->step != STARTED)
-		return MPP_ERR_STATE;
-	if (n > NOISE_PROLOGUE_PARTS)
-		return MPP_ERR_INVALID;
-	if (n != 0)
-		memcpy(all + 1, parts, n * sizeof(*parts));
-	hs->step = SPOILED;
-	if ((err = c->ops->sha512(c->ctx, all, 1 + n, hs->h)) != MPP_OK ||
-	    (err = mix_hash(hs, hs->initiator ? hs->rs : hs->s_pub, /* <- s */
-			    mpp_dh_len(hs->suite))) != MPP_OK)
-		return err;
-	hs->step = MESSAGE_1;
-	return MPP_OK;
-}
-
-mpp_err noise_ik_write1(struct noise_ik *hs, mpp_bytes payload, mpp_buf *out)
-{
-	const mpp_bytes s_pub = {hs->s_pub, mpp_dh_len(hs->suite)};
+	const unsigned step = hs->step;
+	const uint8_t *token;
 	struct wr w;
-	mpp_err err;
+	mpp_err err = MPP_OK;
 
-	if (!is_next(hs, MESSAGE_1, true))
+	if (!is_next(hs, true))
 		return MPP_ERR_STATE;
-	if (!has_room(out, noise_ik_overhead1(hs->suite), payload.len))
+	if (!has_room(out, noise_overhead(hs), payload.len))
 		return MPP_ERR_NOSPACE;
+	token = tokens_of(hs);
 	hs->step = SPOILED;
-	w = writer(out);
-	if ((err = write_e(hs, &w)) != MPP_OK ||                 /* e */
-	    (err = mix_dh(hs, hs->e, hs->rs)) != MPP_OK ||       /* es */
-	    (err = encrypt_and_hash(hs, s_pub, &w)) != MPP_OK || /* s */
-	    (err = mix_dh(hs, hs->s, hs->rs)) != MPP_OK ||       /* ss */
-	    (err = encrypt_and_hash(hs, payload, &w)) != MPP_OK)
-		return err;
-	out->len += w.n;
-	hs->step = MESSAGE_2;
-	return MPP_OK;
-}
-
-mpp_err noise_ik_read1_static(struct noise_ik *hs, mpp_bytes msg,
-			      mpp_bytes *rest)
-{
-	size_t len = mpp_dh_len(hs->suite);
-	struct rd r = rd_init(msg);
-	const mpp_bytes e = rd_slice(&r, len);
-	const mpp_bytes s = rd_slice(&r, len + MPP_TAG_LEN);
-	const mpp_bytes sealed = rd_rest(&r);
-	mpp_err err;
-
-	if (!is_next(hs, MESSAGE_1, false))
-		return MPP_ERR_STATE;
-	if (r.err != MPP_OK || sealed.len < MPP_TAG_LEN)
-		return MPP_ERR_TRUNCATED;
-	hs->step = SPOILED;
-	if ((err = read_e(hs, e)) != MPP_OK ||                 /* e */
-	    (err = mix_dh(hs, hs->s, hs->re)) != MPP_OK ||     /* es */
-	    (err = decrypt_and_hash(hs, s, hs->rs)) != MPP_OK) /* s */
-		return err;
-	*rest = sealed;
-	hs->step = HALF_READ;
-	return MPP_OK;
-}
-
-/* The payload that ends a message; the checks come before any change. */
-static mpp_err read_payload(struct noise_ik *hs, mpp_bytes sealed, mpp_buf *out,
-			    enum step next)
-{
-	mpp_err err = decrypt_and_hash(hs, sealed, end_of(out));
-
+	w = wr_init(end_of(out), out->cap - out->len);
+	for (; err == MPP_OK && *token != END; token++)
+		err = write_token(hs, *token, &w);
+	if (err == MPP_OK)
+		err = write_sealed(hs, payload, &w);
 	if (err != MPP_OK)
 		return err;
-	out->len += sealed.len - MPP_TAG_LEN;
-	hs->step = (uint8_t)next;
-	return MPP_OK;
-}
-
-mpp_err noise_ik_read1_payload(struct noise_ik *hs, mpp_bytes rest,
-			       mpp_buf *out)
-{
-	mpp_err err;
-
-	if (!is_next(hs, HALF_READ, false))
-		return MPP_ERR_STATE;
-	if (rest.len < MPP_TAG_LEN)
-		return MPP_ERR_TRUNCATED;
-	if (!has_room(out, 0, rest.len - MPP_TAG_LEN))
-		return MPP_ERR_NOSPACE;
-	hs->step = SPOILED;
-	if ((err = mix_dh(hs, hs->s, hs->rs)) != MPP_OK) /* ss */
-		return err;
-	return read_payload(hs, rest, out, MESSAGE_2);
-}
-
-mpp_err noise_ik_write2(struct noise_ik *hs, mpp_bytes payload, mpp_buf *out)
-{
-	struct wr w;
-	mpp_err err;
-
-	if (!is_next(hs, MESSAGE_2, false))
-		return MPP_ERR_STATE;
-	if (!has_room(out, noise_ik_overhead2(hs->suite), payload.len))
-		return MPP_ERR_NOSPACE;
-	hs->step = SPOILED;
-	w = writer(out);
-	if ((err = write_e(hs, &w)) != MPP_OK ||           /* e */
-	    (err = mix_dh(hs, hs->e, hs->re)) != MPP_OK || /* ee */
-	    (err = mix_dh(hs, hs->e, hs->rs)) != MPP_OK || /* se */
-	    (err = encrypt_and_hash(hs, payload, &w)) != MPP_OK)
-		return err;
 	out->len += w.n;
-	hs->step = SPLIT;
+	go_on(hs, step);
 	return MPP_OK;
 }
 
-mpp_err noise_ik_read2(struct noise_ik *hs, mpp_bytes msg, mpp_buf *out)
+/* The tokens that are left and the payload; the checks come before any
+ * change. */
+static mpp_err read_rest(struct noise *hs, mpp_bytes msg, mpp_buf *out)
 {
+	const unsigned step = hs->step;
+	const size_t overhead = noise_overhead(hs);
+	const uint8_t *token = tokens_of(hs) + hs->at;
 	struct rd r = rd_init(msg);
-	const mpp_bytes e = rd_slice(&r, mpp_dh_len(hs->suite));
-	const mpp_bytes sealed = rd_rest(&r);
-	mpp_err err;
+	mpp_bytes sealed;
+	mpp_err err = MPP_OK;
 
-	if (!is_next(hs, MESSAGE_2, true))
-		return MPP_ERR_STATE;
-	if (r.err != MPP_OK || sealed.len < MPP_TAG_LEN)
+	if (msg.len < overhead)
 		return MPP_ERR_TRUNCATED;
-	if (!has_room(out, 0, sealed.len - MPP_TAG_LEN))
+	if (!has_room(out, 0, msg.len - overhead))
 		return MPP_ERR_NOSPACE;
 	hs->step = SPOILED;
-	if ((err = read_e(hs, e)) != MPP_OK ||             /* e */
-	    (err = mix_dh(hs, hs->e, hs->re)) != MPP_OK || /* ee */
-	    (err = mix_dh(hs, hs->s, hs->re)) != MPP_OK)   /* se */
+	for (; err == MPP_OK && *token != END; token++)
+		err = read_token(hs, *token, &r);
+	sealed = rd_rest(&r);
+	if (err == MPP_OK)
+		err = symmetric_decrypt(&hs->sym, sealed, end_of(out));
+	if (err != MPP_OK)
 		return err;
-	return read_payload(hs, sealed, out, SPLIT);
+	out->len += msg.len - overhead;
+	go_on(hs, step);
+	return MPP_OK;
 }
 
-/* Section 5.2, Split(): both keys lose what is beyond 32 bytes. */
-mpp_err noise_ik_split(struct noise_ik *hs, uint8_t to_responder[32],
-		       uint8_t to_initiator[32])
+mpp_err noise_read(struct noise *hs, mpp_bytes msg, mpp_buf *out)
 {
-	uint8_t temp_k1[MPP_HASH_LEN];
-	uint8_t temp_k2[MPP_HASH_LEN];
-	mpp_err err;
+	if (!is_next(hs, false) || hs->at != 0)
+		return MPP_ERR_STATE;
+	return read_rest(hs, msg, out);
+}
 
+mpp_err noise_read_payload(struct noise *hs, mpp_bytes rest, mpp_buf *out)
+{
+	if (!is_next(hs, false) || hs->at == 0)
+		return MPP_ERR_STATE;
+	return read_rest(hs, rest, out);
+}
+
+/* How many tokens go up to and with s; 0 when there is none. */
+static uint8_t tokens_to_static(const uint8_t *token)
+{
+	uint8_t n = 0;
+
+	while (token[n] != END) {
+		if (token[n++] == S)
+			return n;
+	}
+	return 0;
+}
+
+mpp_err noise_read_static(struct noise *hs, mpp_bytes msg, mpp_bytes *rest)
+{
+	const uint8_t step = hs->step;
+	struct rd r = rd_init(msg);
+	const uint8_t *token;
+	uint8_t n, i;
+	mpp_err err = MPP_OK;
+
+	if (!is_next(hs, false) || hs->at != 0)
+		return MPP_ERR_STATE;
+	token = tokens_of(hs);
+	n = tokens_to_static(token);
+	if (n == 0)
+		return MPP_ERR_STATE;
+	if (msg.len < noise_overhead(hs))
+		return MPP_ERR_TRUNCATED;
+	hs->step = SPOILED;
+	for (i = 0; err == MPP_OK && i < n; i++)
+		err = read_token(hs, token[i], &r);
+	if (err != MPP_OK)
+		return err;
+	*rest = rd_rest(&r);
+	hs->at = n;
+	hs->step = step;
+	return MPP_OK;
+}
+
+mpp_err noise_split(struct noise *hs, uint8_t to_responder[32],
+		    uint8_t to_initiator[32])
+{
 	if (hs->step != SPLIT)
 		return MPP_ERR_STATE;
 	hs->step = SPOILED;
-	err = hkdf2(hs->crypto, hs->ck, (mpp_bytes){NULL, 0}, temp_k1, temp_k2);
-	if (err == MPP_OK) {
-		memcpy(to_responder, temp_k1, MPP_KEY_LEN);
-		memcpy(to_initiator, temp_k2, MPP_KEY_LEN);
-	}
-	mem_wipe(temp_k1, sizeof(temp_k1));
-	mem_wipe(temp_k2, sizeof(temp_k2));
-	return err;
+	return symmetric_split(&hs->sym, to_responder, to_initiator);
 }
 
-void noise_ik_wipe(struct noise_ik *hs)
+void noise_wipe(struct noise *hs)
 {
 	mem_wipe(hs, sizeof(*hs));
 }

@@ -87,19 +87,23 @@ mpp_err packet_header(const mpp_crypto *crypto, const struct rud_keys *keys,
 {
 	uint8_t block[16];
 	struct rd r = rd_init((mpp_bytes){block, sizeof(block)});
+	struct rud_header h;
 	mpp_err err =
 		crypto->ops->aes_decrypt(crypto->ctx, keys->hdr, p + 16, block);
 
 	if (err != MPP_OK)
 		return err;
-	out->index = rd_be(&r, 6);
-	out->flags = rd_u8(&r);
-	out->count = rd_u8(&r);
-	out->packet = rd_u8(&r);
-	out->sequence = rd_u8(&r);
-	out->ack_index = rd_u32(&r);
-	out->ack_bits = rd_u16(&r);
-	return header_check(out);
+	h.index = rd_be(&r, 6);
+	h.flags = rd_u8(&r);
+	h.count = rd_u8(&r);
+	h.packet = rd_u8(&r);
+	h.sequence = rd_u8(&r);
+	h.ack_index = rd_u32(&r);
+	h.ack_bits = rd_u16(&r);
+	err = header_check(&h);
+	if (err == MPP_OK)
+		*out = h;
+	return err;
 }
 
 mpp_err packet_open(const mpp_crypto *crypto, const struct rud_keys *keys,

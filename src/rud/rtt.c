@@ -35,7 +35,8 @@ uint32_t rtt_pto_us(const struct rtt *r)
 uint32_t rtt_backoff_us(const struct rtt *r, unsigned tries, unsigned flat)
 {
 	uint64_t us = rtt_pto_us(r);
-	unsigned doubled = tries < flat ? 0 : tries - flat + 1;
+	unsigned once = flat == 0 ? 1 : flat;
+	unsigned doubled = tries < once ? 0 : tries - once + 1;
 
 	if (doubled > 20)
 		doubled = 20;

@@ -23,8 +23,9 @@ struct rtt {
 void rtt_sample(struct rtt *r, uint64_t us);
 uint32_t rtt_pto_us(const struct rtt *r);
 
-/* The wait before repetition number `tries` (0 is the first): the first
- * `flat` waits are one PTO, then each doubles, up to PTO_MAX_US. */
+/* The wait before repetition number `tries` (0 is the first): one PTO for the
+ * first, and for as many as `flat` says; then each doubles, up to
+ * PTO_MAX_US. */
 uint32_t rtt_backoff_us(const struct rtt *r, unsigned tries, unsigned flat);
 
 #endif

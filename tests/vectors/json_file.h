@@ -1,42 +1,64 @@
 /* SPDX-License-Identifier: MIT */
 /* json_file.h - files of vectors, read with the reader under test; the number
- * of vectors comes from a scan of lines that knows nothing of that reader, so
- * that an error in it cannot hide any. */
+ * of vectors comes from a scan of lines, or of marks, that knows nothing of
+ * that reader, so that an error in it cannot hide any. */
 #ifndef VECTORS_JSON_FILE_H
 #define VECTORS_JSON_FILE_H
 
 #include <ctype.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <mpp/jsonbcd.h>
+#include <cmocka.h>
 
-enum { JSON_FILE_MAX = 1 << 18 };
+#include <mpp/jsonbcd.h>
 
 static inline void json_must(bool ok, const char *what)
 {
-	if (ok)
-		return;
-	fprintf(stderr, "vector file: %s\n", what);
-	abort();
+	if (!ok)
+		fail_msg("vector file: %s", what);
 }
 
 /* The whole file and a NUL behind it; free p. */
 static inline mpp_buf json_file_load(const char *name)
 {
 	char path[512];
-	mpp_buf buf = {malloc(JSON_FILE_MAX), JSON_FILE_MAX, 0};
+	mpp_buf buf = {NULL, 0, 0};
 	FILE *f;
+	long size;
 
 	snprintf(path, sizeof(path), "%s/vectors/%s", MPP_TESTS_DIR, name);
 	f = fopen(path, "rb");
-	json_must(f != NULL && buf.p != NULL, path);
-	buf.len = fread(buf.p, 1, buf.cap - 1, f);
-	json_must(buf.len < buf.cap - 1 && ferror(f) == 0, path);
+	json_must(f != NULL && fseek(f, 0, SEEK_END) == 0, path);
+	size = ftell(f);
+	json_must(size > 0, path);
+	rewind(f);
+	buf.cap = (size_t)size + 1;
+	buf.p = malloc(buf.cap);
+	json_must(buf.p != NULL, path);
+	buf.len = fread(buf.p, 1, buf.cap, f);
+	json_must(buf.len == (size_t)size && ferror(f) == 0, path);
 	fclose(f);
 	buf.p[buf.len] = '\0';
 	return buf;
+}
+
+/* How often a mark stands in the file. */
+static inline size_t json_file_marks(const mpp_buf *file, const char *mark)
+{
+	const char *at = (const char *)file->p;
+	size_t n = 0;
+
+	while ((at = strstr(at, mark)) != NULL) {
+		at += strlen(mark);
+		n++;
+	}
+	return n;
 }
 
 /* How many objects the outermost list `list` has: the files are indented by
@@ -105,18 +127,22 @@ struct json_list {
 	mpp_json_reader r;
 };
 
-static inline struct json_list json_list_of(const mpp_buf *file,
-					    const char *list)
+static inline struct json_list json_list_in(mpp_bytes object, const char *list)
 {
-	const mpp_bytes whole = {file->p, file->len};
 	struct json_list l;
 	mpp_json_item it;
 
-	mpp_json_reader_init(&l.r, json_get(whole, list));
+	mpp_json_reader_init(&l.r, json_get(object, list));
 	json_must(mpp_json_next(&l.r, &it) == MPP_OK &&
 			  it.kind == MPP_JSON_ARRAY,
 		  "not a list");
 	return l;
+}
+
+static inline struct json_list json_list_of(const mpp_buf *file,
+					    const char *list)
+{
+	return json_list_in((mpp_bytes){file->p, file->len}, list);
 }
 
 static inline bool json_each(struct json_list *l, mpp_bytes *out)
@@ -202,6 +228,52 @@ static inline mpp_bytes json_hex(mpp_bytes object, const char *name,
 {
 	(void)json_text(object, name, out);
 	return json_unhex(out);
+}
+
+/* Octets from hexadecimal digits as they stand in the file. */
+static inline mpp_bytes json_item_octets(const mpp_json_item *it, uint8_t *p,
+					 size_t cap)
+{
+	const mpp_bytes raw = it->text.raw;
+	size_t i;
+
+	json_must(it->kind == MPP_JSON_STRING && raw.len % 2 == 0 &&
+			  raw.len / 2 <= cap,
+		  "not the octets that were expected");
+	for (i = 0; i < raw.len / 2; i++)
+		p[i] = (uint8_t)(json_hex_digit(raw.p[2 * i]) << 4 |
+				 json_hex_digit(raw.p[2 * i + 1]));
+	return (mpp_bytes){p, raw.len / 2};
+}
+
+/* json_hex() into room for the octets alone; null counts as none. */
+static inline mpp_bytes json_octets(mpp_bytes object, const char *name,
+				    uint8_t *p, size_t cap)
+{
+	mpp_json_reader r;
+	mpp_json_item it;
+
+	mpp_json_reader_init(&r, json_get(object, name));
+	json_must(mpp_json_next(&r, &it) == MPP_OK, name);
+	if (it.kind == MPP_JSON_NULL)
+		return (mpp_bytes){p, 0};
+	return json_item_octets(&it, p, cap);
+}
+
+/* The same of the only element of a list. */
+static inline mpp_bytes json_only_octets(mpp_bytes object, const char *list,
+					 uint8_t *p, size_t cap)
+{
+	struct json_list l = json_list_in(object, list);
+	mpp_json_item it;
+	mpp_bytes out;
+
+	json_must(mpp_json_next(&l.r, &it) == MPP_OK, list);
+	out = json_item_octets(&it, p, cap);
+	json_must(mpp_json_next(&l.r, &it) == MPP_OK &&
+			  it.kind == MPP_JSON_CLOSE,
+		  list);
+	return out;
 }
 
 #endif

@@ -2,7 +2,7 @@
 /* test_vectors_crypto.c - published vectors of the primitives. Each file
  * names its source. What a file holds beyond our primitives (other key
  * lengths, other hashes) is counted, so that nothing is lost unseen. */
-#include "vectors/vecfile.h"
+#include "vectors/json_file.h"
 
 #include "crypto/openssl.h"
 #include "rud/noise.h"
@@ -19,16 +19,16 @@ struct count {
 	size_t not_ours;
 };
 
-static void report(const char *name, mpp_bytes file, const char *mark,
+static void report(const char *name, mpp_buf file, const char *mark,
 		   struct count c)
 {
-	size_t in_file = vec_count(file, mark);
+	size_t in_file = json_file_marks(&file, mark);
 
 	print_message("%s: %zu in file, %zu run, %zu not ours\n", name, in_file,
 		      c.run, c.not_ours);
 	assert_true(c.run > 0);
 	assert_int_equal(c.run + c.not_ours, in_file);
-	vec_unload(file);
+	free(file.p);
 }
 
 /* ------------------------------------------------------------------ AEAD */
@@ -40,19 +40,18 @@ struct gcm {
 };
 
 /* False when the key or the nonce are not of our lengths. */
-static bool get_gcm(struct gcm *g, const struct vec *v, const char *msg,
-		    const char *ct)
+static bool get_gcm(struct gcm *g, mpp_bytes v, const char *msg, const char *ct)
 {
 	mpp_bytes tag;
 
-	g->k = vec_hex(v, "key", g->key, sizeof(g->key));
-	g->n = vec_hex(v, "iv", g->nonce, sizeof(g->nonce));
+	g->k = json_octets(v, "key", g->key, sizeof(g->key));
+	g->n = json_octets(v, "iv", g->nonce, sizeof(g->nonce));
 	if (g->k.len != MPP_KEY_LEN || g->n.len != MPP_NONCE_LEN)
 		return false;
-	g->a = vec_hex(v, "aad", g->ad, sizeof(g->ad));
-	g->m = vec_hex(v, msg, g->msg, sizeof(g->msg));
-	g->s = vec_hex(v, ct, g->sealed, TEXT_MAX);
-	tag = vec_hex(v, "tag", g->sealed + g->s.len, 64);
+	g->a = json_octets(v, "aad", g->ad, sizeof(g->ad));
+	g->m = json_octets(v, msg, g->msg, sizeof(g->msg));
+	g->s = json_octets(v, ct, g->sealed, TEXT_MAX);
+	tag = json_octets(v, "tag", g->sealed + g->s.len, 64);
 	assert_int_equal(tag.len, MPP_TAG_LEN);
 	g->s.len += tag.len;
 	return true;
@@ -74,51 +73,54 @@ static void run_gcm(const mpp_crypto *c, const struct gcm *g, bool valid)
 	assert_memory_equal(out, g->sealed, g->s.len);
 }
 
-/* False when this processor has no such table: the case is then skipped. */
-static bool open_table(bool use_sodium, mpp_crypto *c)
+/* Where the processor has nothing for libsodium: what programs get there. */
+static void open_table(bool use_sodium, mpp_crypto *c)
 {
 	mpp_err err = crypto_openssl_new(use_sodium, c);
+	const char *want = use_sodium ? "libsodium" : "openssl";
 
-	if (use_sodium && err == MPP_ERR_UNSUPPORTED)
-		return false;
+	if (use_sodium && err == MPP_ERR_UNSUPPORTED) {
+		err = mpp_crypto_new(c);
+		want = "openssl";
+	}
 	assert_int_equal(err, MPP_OK);
-	assert_string_equal(c->ops->aead_name,
-			    use_sodium ? "libsodium" : "openssl");
-	return true;
+	assert_string_equal(c->ops->aead_name, want);
 }
 
 static void wycheproof_gcm(const mpp_crypto *c)
 {
-	mpp_bytes file = vec_load("wycheproof_aes_gcm_test.json");
-	mpp_json_reader r = vec_reader(file);
+	mpp_buf file = json_file_load("wycheproof_aes_gcm_test.json");
+	struct json_list groups = json_list_of(&file, "testGroups");
+	struct json_list l;
 	struct count n = {0, 0};
 	struct gcm g;
-	struct vec v;
+	mpp_bytes v;
 
-	while (vec_enter(&r, "tests"))
-		while (vec_object(&r, &v)) {
-			if (!get_gcm(&g, &v, "msg", "ct")) {
+	while (json_each(&groups, &v)) {
+		l = json_list_in(v, "tests");
+		while (json_each(&l, &v)) {
+			if (!get_gcm(&g, v, "msg", "ct")) {
 				n.not_ours++;
 				continue;
 			}
-			run_gcm(c, &g, vec_is(&v, "result", "valid"));
+			run_gcm(c, &g, json_text_is(v, "result", "valid"));
 			n.run++;
 		}
+	}
 	assert_int_equal(n.run, 66);
 	report("wycheproof_aes_gcm_test.json", file, "\"tcId\"", n);
 }
 
 static void aes_gcm(const mpp_crypto *c)
 {
-	mpp_bytes file = vec_load("aes_gcm.json");
-	mpp_json_reader r = vec_reader(file);
+	mpp_buf file = json_file_load("aes_gcm.json");
+	struct json_list l = json_list_of(&file, "vectors");
 	struct count n = {0, 0};
 	struct gcm g;
-	struct vec v;
+	mpp_bytes v;
 
-	assert_true(vec_enter(&r, "vectors"));
-	while (vec_object(&r, &v)) {
-		if (!get_gcm(&g, &v, "plaintext", "ciphertext")) {
+	while (json_each(&l, &v)) {
+		if (!get_gcm(&g, v, "plaintext", "ciphertext")) {
 			n.not_ours++;
 			continue;
 		}
@@ -133,8 +135,7 @@ static void gcm_by_libsodium(void **state)
 	mpp_crypto c;
 
 	(void)state;
-	if (!open_table(true, &c))
-		skip();
+	open_table(true, &c);
 	aes_gcm(&c);
 	wycheproof_gcm(&c);
 	mpp_crypto_free(&c);
@@ -145,7 +146,7 @@ static void gcm_by_openssl(void **state)
 	mpp_crypto c;
 
 	(void)state;
-	assert_true(open_table(false, &c));
+	open_table(false, &c);
 	aes_gcm(&c);
 	wycheproof_gcm(&c);
 	mpp_crypto_free(&c);
@@ -156,19 +157,18 @@ static void gcm_by_openssl(void **state)
 /* RFC 4231 publishes its fifth output cut to 128 bits. */
 static void hmac_sha2(void **state)
 {
-	mpp_bytes file = vec_load("hmac_sha2.json");
-	mpp_json_reader r = vec_reader(file);
+	mpp_buf file = json_file_load("hmac_sha2.json");
+	struct json_list l = json_list_of(&file, "vectors");
 	struct count n = {0, 0};
 	uint8_t key[256], data[256], want[64], got[64];
 	mpp_bytes k, d, w;
-	struct vec v;
+	mpp_bytes v;
 
 	(void)state;
-	assert_true(vec_enter(&r, "vectors"));
-	for (; vec_object(&r, &v); n.run++) {
-		k = vec_hex(&v, "key", key, sizeof(key));
-		d = vec_hex(&v, "data", data, sizeof(data));
-		w = vec_hex(&v, "hmac_sha512", want, sizeof(want));
+	for (; json_each(&l, &v); n.run++) {
+		k = json_octets(v, "key", key, sizeof(key));
+		d = json_octets(v, "data", data, sizeof(data));
+		w = json_octets(v, "hmac_sha512", want, sizeof(want));
 		assert_int_equal(crypto.ops->hmac(crypto.ctx, k, &d, 1, got),
 				 MPP_OK);
 		assert_true(w.len == 64 || w.len == 16);
@@ -223,13 +223,13 @@ static size_t expand_by_label(const struct hkdf *h, const uint8_t *want,
 	return 1;
 }
 
-static void extract(struct hkdf *h, const struct vec *v)
+static void extract(struct hkdf *h, mpp_bytes v)
 {
 	uint8_t ikm[256], salt[256];
-	mpp_bytes i = vec_hex(v, "ikm", ikm, sizeof(ikm));
-	mpp_bytes s = vec_hex(v, "salt", salt, sizeof(salt));
+	mpp_bytes i = json_octets(v, "ikm", ikm, sizeof(ikm));
+	mpp_bytes s = json_octets(v, "salt", salt, sizeof(salt));
 
-	h->i = vec_hex(v, "info", h->info, sizeof(h->info));
+	h->i = json_octets(v, "info", h->info, sizeof(h->info));
 	assert_int_equal(crypto.ops->hmac(crypto.ctx, s, &i, 1, h->prk),
 			 MPP_OK);
 	h->p = (mpp_bytes){h->prk, sizeof(h->prk)};
@@ -238,23 +238,25 @@ static void extract(struct hkdf *h, const struct vec *v)
 static void wycheproof_hkdf(void **state)
 {
 	static uint8_t want[OKM_MAX], got[OKM_MAX];
-	mpp_bytes file = vec_load("wycheproof_hkdf_sha512_test.json");
-	mpp_json_reader r = vec_reader(file);
+	mpp_buf file = json_file_load("wycheproof_hkdf_sha512_test.json");
+	struct json_list groups = json_list_of(&file, "testGroups");
+	struct json_list l;
 	struct count n = {0, 0};
 	size_t by_label = 0;
 	struct hkdf h;
-	struct vec v;
+	mpp_bytes v;
 	mpp_bytes w;
 
 	(void)state;
-	while (vec_enter(&r, "tests"))
-		for (; vec_object(&r, &v); n.run++) {
-			size_t size = (size_t)vec_uint(&v, "size");
+	while (json_each(&groups, &v)) {
+		l = json_list_in(v, "tests");
+		for (; json_each(&l, &v); n.run++) {
+			size_t size = (size_t)json_integer(v, "size");
 
-			extract(&h, &v);
-			w = vec_hex(&v, "okm", want, sizeof(want));
+			extract(&h, v);
+			w = json_octets(v, "okm", want, sizeof(want));
 			by_label += expand_by_label(&h, want, size);
-			if (vec_is(&v, "result", "invalid")) {
+			if (json_text_is(v, "result", "invalid")) {
 				assert_true(size > OKM_MAX);
 				continue;
 			}
@@ -262,6 +264,7 @@ static void wycheproof_hkdf(void **state)
 			expand(&h, got, size);
 			assert_memory_equal(got, want, size);
 		}
+	}
 	print_message("%zu of them by hkdf_expand() too\n", by_label);
 	assert_true(by_label > 0);
 	report("wycheproof_hkdf_sha512_test.json", file, "\"tcId\"", n);
@@ -269,27 +272,26 @@ static void wycheproof_hkdf(void **state)
 
 static void hkdf(void **state)
 {
-	mpp_bytes file = vec_load("hkdf.json");
-	mpp_json_reader r = vec_reader(file);
+	mpp_buf file = json_file_load("hkdf.json");
+	struct json_list l = json_list_of(&file, "vectors");
 	struct count n = {0, 0};
 	uint8_t want[128], got[128];
 	struct hkdf h;
-	struct vec v;
+	mpp_bytes v;
 	mpp_bytes w;
 
 	(void)state;
-	assert_true(vec_enter(&r, "vectors"));
-	while (vec_object(&r, &v)) {
-		if (!vec_is(&v, "hash", "sha512")) {
+	while (json_each(&l, &v)) {
+		if (!json_text_is(v, "hash", "sha512")) {
 			n.not_ours++;
 			continue;
 		}
-		extract(&h, &v);
-		w = vec_hex(&v, "prk", want, sizeof(want));
+		extract(&h, v);
+		w = json_octets(v, "prk", want, sizeof(want));
 		if (w.len != 0)
 			assert_memory_equal(h.prk, want, sizeof(h.prk));
-		w = vec_hex(&v, "okm", want, sizeof(want));
-		assert_int_equal(w.len, vec_uint(&v, "length_bytes"));
+		w = json_octets(v, "okm", want, sizeof(want));
+		assert_int_equal(w.len, json_integer(v, "length_bytes"));
 		expand(&h, got, w.len);
 		assert_memory_equal(got, want, w.len);
 		expand_by_label(&h, want, w.len);
@@ -325,19 +327,21 @@ static void assert_dh(int suite, mpp_bytes secret, mpp_bytes pub,
  * with mpp_dh_len(), and so does this. */
 static void wycheproof_dh(const char *name, int suite)
 {
-	mpp_bytes file = vec_load(name);
-	mpp_json_reader r = vec_reader(file);
+	mpp_buf file = json_file_load(name);
+	struct json_list groups = json_list_of(&file, "testGroups");
+	struct json_list l;
 	struct count n = {0, 0};
 	uint8_t secret[64], pub[128], want[64];
 	mpp_bytes s, p, w;
-	struct vec v;
+	mpp_bytes v;
 
-	while (vec_enter(&r, "tests"))
-		while (vec_object(&r, &v)) {
-			s = vec_hex(&v, "private", secret, sizeof(secret));
-			p = vec_hex(&v, "public", pub, sizeof(pub));
-			w = vec_hex(&v, "shared", want, sizeof(want));
-			if (vec_is(&v, "result", "invalid")) {
+	while (json_each(&groups, &v)) {
+		l = json_list_in(v, "tests");
+		while (json_each(&l, &v)) {
+			s = json_octets(v, "private", secret, sizeof(secret));
+			p = json_octets(v, "public", pub, sizeof(pub));
+			w = json_octets(v, "shared", want, sizeof(want));
+			if (json_text_is(v, "result", "invalid")) {
 				assert_true(p.len != mpp_dh_len(suite));
 				n.not_ours++;
 				continue;
@@ -345,6 +349,7 @@ static void wycheproof_dh(const char *name, int suite)
 			assert_dh(suite, s, p, w);
 			n.run++;
 		}
+	}
 	report(name, file, "\"tcId\"", n);
 }
 
@@ -360,24 +365,24 @@ static void wycheproof_x448(void **state)
 	wycheproof_dh("wycheproof_x448_test.json", MPP_SUITE_448);
 }
 
-static void scalarmult(const struct vec *v, int suite)
+static void scalarmult(mpp_bytes v, int suite)
 {
 	uint8_t scalar[64], in[64], out[64];
 
-	assert_dh(suite, vec_hex(v, "scalar", scalar, sizeof(scalar)),
-		  vec_hex(v, "u_in", in, sizeof(in)),
-		  vec_hex(v, "u_out", out, sizeof(out)));
+	assert_dh(suite, json_octets(v, "scalar", scalar, sizeof(scalar)),
+		  json_octets(v, "u_in", in, sizeof(in)),
+		  json_octets(v, "u_out", out, sizeof(out)));
 }
 
 /* RFC 7748 section 5.2: k, u = X(k, u), k. A million rounds take minutes and
  * are left out, as the file says of itself. */
-static void iterated(const struct vec *v, int suite)
+static void iterated(mpp_bytes v, int suite)
 {
 	size_t len = mpp_dh_len(suite);
 	uint8_t k[64], u[64], out[64], want[64];
 	int i;
 
-	vec_hex(v, "start", k, sizeof(k));
+	json_octets(v, "start", k, sizeof(k));
 	memcpy(u, k, len);
 	for (i = 1; i <= 1000; i++) {
 		assert_int_equal(crypto.ops->dh(crypto.ctx, suite, k, u, out),
@@ -386,21 +391,21 @@ static void iterated(const struct vec *v, int suite)
 		memcpy(k, out, len);
 		if (i != 1 && i != 1000)
 			continue;
-		vec_hex(v, i == 1 ? "after_1" : "after_1000", want,
-			sizeof(want));
+		json_octets(v, i == 1 ? "after_1" : "after_1000", want,
+			    sizeof(want));
 		assert_memory_equal(k, want, len);
 	}
 }
 
-static void agreement(const struct vec *v, int suite)
+static void agreement(mpp_bytes v, int suite)
 {
 	size_t len = mpp_dh_len(suite);
 	uint8_t a[64], b[64], pa[64], pb[64], want[64], out[64];
-	mpp_bytes shared = vec_hex(v, "shared", want, sizeof(want));
-	mpp_bytes sa = vec_hex(v, "private_a", a, sizeof(a));
-	mpp_bytes sb = vec_hex(v, "private_b", b, sizeof(b));
-	mpp_bytes ua = vec_hex(v, "public_a", pa, sizeof(pa));
-	mpp_bytes ub = vec_hex(v, "public_b", pb, sizeof(pb));
+	mpp_bytes shared = json_octets(v, "shared", want, sizeof(want));
+	mpp_bytes sa = json_octets(v, "private_a", a, sizeof(a));
+	mpp_bytes sb = json_octets(v, "private_b", b, sizeof(b));
+	mpp_bytes ua = json_octets(v, "public_a", pa, sizeof(pa));
+	mpp_bytes ub = json_octets(v, "public_b", pb, sizeof(pb));
 
 	assert_int_equal(crypto.ops->dh_public(crypto.ctx, suite, a, out),
 			 MPP_OK);
@@ -416,27 +421,26 @@ static void x25519_x448(void **state)
 {
 	static const struct {
 		const char *kind;
-		void (*run)(const struct vec *v, int suite);
+		void (*run)(mpp_bytes v, int suite);
 	} kinds[] = {
 		{"scalarmult", scalarmult},
 		{"iterated", iterated},
 		{"agreement", agreement},
 	};
-	mpp_bytes file = vec_load("x25519_x448.json");
-	mpp_json_reader r = vec_reader(file);
+	mpp_buf file = json_file_load("x25519_x448.json");
+	struct json_list l = json_list_of(&file, "vectors");
 	struct count n = {0, 0};
-	struct vec v;
+	mpp_bytes v;
 	size_t i;
 
 	(void)state;
-	assert_true(vec_enter(&r, "vectors"));
-	while (vec_object(&r, &v)) {
-		int suite = vec_is(&v, "curve", "X448") ? MPP_SUITE_448
-							: MPP_SUITE_25519;
+	while (json_each(&l, &v)) {
+		int suite = json_text_is(v, "curve", "X448") ? MPP_SUITE_448
+							     : MPP_SUITE_25519;
 
 		for (i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
-			if (vec_is(&v, "kind", kinds[i].kind)) {
-				kinds[i].run(&v, suite);
+			if (json_text_is(v, "kind", kinds[i].kind)) {
+				kinds[i].run(v, suite);
 				n.run++;
 			}
 	}

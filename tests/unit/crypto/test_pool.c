@@ -25,8 +25,7 @@ static void bytes_are_wiped_as_they_go(void **state)
 
 	(void)state;
 	pool_open(&pool);
-	if (pool.page == NULL)
-		skip();
+	assert_non_null(pool.page); /* any Linux since 4.14 */
 	assert_int_equal(pool.page->left, 0);
 	assert_int_equal(pool_take(&pool, out, 1), MPP_OK);
 	assert_int_equal(pool.page->left, POOL_LEN - 1);
@@ -80,8 +79,7 @@ static void a_child_finds_it_empty(void **state)
 
 	(void)state;
 	pool_open(&pool);
-	if (pool.page == NULL)
-		skip();
+	assert_non_null(pool.page); /* any Linux since 4.14 */
 	assert_int_equal(pool_take(&pool, out, sizeof(out)), MPP_OK);
 	assert_int_equal(pool.page->left, POOL_LEN - sizeof(out));
 	assert_int_equal(left_in_child(&pool), 0);

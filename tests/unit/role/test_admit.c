@@ -400,7 +400,7 @@ static void test_strangers_cost_nothing(void **state)
  * does not count there, and no answer is longer than its question. */
 static void test_challenge_elsewhere(void **state)
 {
-	mpp_addr other = {{203, 0, 113, 9}, 999, 4, 0};
+	mpp_addr other = {{203, 0, 113, 9}, 40000, 4, 0};
 	const struct flying *f;
 	mpp_outbox out;
 
@@ -414,6 +414,33 @@ static void test_challenge_elsewhere(void **state)
 	assert_int_equal(offer(f->data, f->len, &other, &out), 1);
 	assert_int_equal(out.slots[0].data[16], RUD_RESP_CHALLENGE);
 	assert_true(out.slots[0].len <= f->len);
+}
+
+/* Only zeros may stand behind the Noise message, which does not cover them. */
+static void test_dirty_padding(void **state)
+{
+	uint8_t p[MPP_PACKET_MAX];
+	const struct flying *f;
+	mpp_outbox out;
+
+	(void)state;
+	world_subscribed(&w, alice, 0, 1);
+	w.service_down = true;
+	w.drop = note;
+	n_record = 0;
+	w.d[0].config.have_invitation = false;
+	world_connect(&w, 0);
+	world_run(&w, 100000);
+	w.service_down = false;
+	f = recorded(true, RUD_INIT_EXCHANGE);
+	assert_non_null(f);
+	memcpy(p, f->data, f->len);
+	p[f->len - 1] = 1;
+	assert_int_equal(offer(p, f->len, &w.d[0].addr, &out), 0);
+	assert_int_equal(count()->drop_padding, 1);
+	/* The control: the same with the zero that belongs there. */
+	assert_int_equal(offer(f->data, f->len, &w.d[0].addr, &out), 1);
+	assert_int_equal(out.slots[0].data[16], RUD_RESP_COMPLETE);
 }
 
 /* A replayed first message takes effect nowhere: nobody can confirm it. */
@@ -546,6 +573,7 @@ static void test_malformed_first_packets(void **state)
 		 5,
 		 1},
 		{"an error is never answered", 0, 1, {255, 0}, 2, 0},
+		{"nor one of another version", 0, 2, {255, 0}, 2, 0},
 		{"tickets are not spoken here", 5, 1, {255, 0}, 2, 0},
 		{"an unknown type", 9, 1, {255, 0}, 2, 0},
 		{"a tag twice", 2, 1, {129, 1, 1, 129, 1, 1, 255, 0}, 8, 0},
@@ -740,6 +768,7 @@ int main(void)
 		CASE(test_immediate),
 		CASE(test_strangers_cost_nothing),
 		CASE(test_challenge_elsewhere),
+		CASE(test_dirty_padding),
 		CASE(test_replayed_exchange),
 		CASE(test_replayed_data),
 		CASE(test_malformed_first_packets),

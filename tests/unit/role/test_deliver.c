@@ -175,6 +175,32 @@ static void test_repeated_at_pto(void **state)
 	assert_int_equal(mpp_service_count(w.s)->acknowledged, 1);
 }
 
+/* The acknowledgement is lost: the repetition is acknowledged again, and the
+ * application is told once. */
+static int drop_first_answer(struct world *world, const struct flying *f)
+{
+	static const struct world *armed;
+
+	if (!f->to_service || armed == world)
+		return 0;
+	armed = world;
+	return 1;
+}
+
+static void test_lost_acknowledgement(void **state)
+{
+	uint64_t serial;
+
+	(void)state;
+	world_subscribed(&w, alice, 0, 1);
+	w.drop = drop_first_answer;
+	serial = world_publish(&w, alice, "mmm_Inbound", 1);
+	world_run(&w, 1000000);
+	assert_int_equal(w.lost, 1);
+	assert_int_equal(world_acknowledged(&w, alice), serial);
+	assert_int_equal(world_count(&w.d[0], MPP_EV_PUBLICATION), 1);
+}
+
 /* Each repetition is a new datagram: no index is ever sealed twice. */
 static uint8_t seen[4096][32];
 static size_t n_seen;
@@ -337,6 +363,7 @@ static void test_filter(void **state)
 	world_run(&w, 1000000);
 	assert_int_equal(world_count(&w.d[0], MPP_EV_PUBLICATION), 0);
 	assert_int_equal(world_acknowledged(&w, alice), serial);
+	assert_int_equal(mpp_service_count(w.s)->notifies, 0);
 	serial = world_publish(&w, alice, "mmm_Inbound", 1);
 	world_run(&w, 1000000);
 	assert_int_equal(world_count(&w.d[0], MPP_EV_PUBLICATION), 1);
@@ -477,6 +504,7 @@ int main(void)
 		CASE(test_accounts_apart),
 		cmocka_unit_test_teardown(test_loss, teardown),
 		CASE(test_repeated_at_pto),
+		CASE(test_lost_acknowledgement),
 		CASE(test_new_datagrams),
 		CASE(test_merged),
 		CASE(test_parts),

@@ -13,6 +13,8 @@
 #include "crypto/fixed.h"
 #include "rud/noise.h"
 
+#include "unit/rud/faulty.h"
+
 enum { ROOM = 512 };
 
 static const mpp_bytes prologue = {(const uint8_t *)"a prologue", 10};
@@ -104,7 +106,7 @@ static void assert_same_keys(struct noise_ik *i, struct noise_ik *r)
 	assert_memory_equal(i_up, r_up, 32);
 	assert_memory_equal(i_down, r_down, 32);
 	assert_memory_not_equal(i_up, i_down, 32);
-	assert_memory_equal(i->h, r->h, 64);
+	assert_memory_equal(i->noise.sym.h, r->noise.sym.h, 64);
 }
 
 /* Each case is run for both suites; its state is the suite. */
@@ -491,93 +493,6 @@ static void steps_have_an_order(void **state)
 	end(&p);
 }
 
-/* The real primitives, of which the n-th call fails. */
-struct faulty {
-	mpp_crypto real;
-	unsigned fail_in;
-};
-
-static bool fails(struct faulty *f)
-{
-	return f->fail_in != 0 && --f->fail_in == 0;
-}
-
-static mpp_err f_random(void *ctx, uint8_t *out, size_t len)
-{
-	struct faulty *f = ctx;
-
-	return fails(f) ? MPP_ERR_RANDOM
-			: f->real.ops->random(f->real.ctx, out, len);
-}
-
-static mpp_err f_sha512(void *ctx, const mpp_bytes *parts, size_t n,
-			uint8_t out[64])
-{
-	struct faulty *f = ctx;
-
-	return fails(f) ? MPP_ERR_CRYPTO
-			: f->real.ops->sha512(f->real.ctx, parts, n, out);
-}
-
-static mpp_err f_hmac(void *ctx, mpp_bytes key, const mpp_bytes *parts,
-		      size_t n, uint8_t out[64])
-{
-	struct faulty *f = ctx;
-
-	return fails(f) ? MPP_ERR_CRYPTO
-			: f->real.ops->hmac(f->real.ctx, key, parts, n, out);
-}
-
-static mpp_err f_dh_public(void *ctx, int suite, const uint8_t *secret,
-			   uint8_t *pub)
-{
-	struct faulty *f = ctx;
-
-	return fails(f) ? MPP_ERR_CRYPTO
-			: f->real.ops->dh_public(f->real.ctx, suite, secret,
-						 pub);
-}
-
-static mpp_err f_dh(void *ctx, int suite, const uint8_t *secret,
-		    const uint8_t *pub, uint8_t *out)
-{
-	struct faulty *f = ctx;
-
-	return fails(f) ? MPP_ERR_CRYPTO
-			: f->real.ops->dh(f->real.ctx, suite, secret, pub, out);
-}
-
-static mpp_err f_seal(void *ctx, const uint8_t key[32], const uint8_t nonce[12],
-		      mpp_bytes ad, mpp_bytes in, uint8_t *out)
-{
-	struct faulty *f = ctx;
-
-	return fails(f) ? MPP_ERR_CRYPTO
-			: f->real.ops->seal(f->real.ctx, key, nonce, ad, in,
-					    out);
-}
-
-static mpp_err f_open(void *ctx, const uint8_t key[32], const uint8_t nonce[12],
-		      mpp_bytes ad, mpp_bytes in, uint8_t *out)
-{
-	struct faulty *f = ctx;
-
-	return fails(f) ? MPP_ERR_CRYPTO
-			: f->real.ops->open(f->real.ctx, key, nonce, ad, in,
-					    out);
-}
-
-static const mpp_crypto_ops faulty_ops = {
-	.name = "faulty",
-	.random = f_random,
-	.sha512 = f_sha512,
-	.hmac = f_hmac,
-	.dh_public = f_dh_public,
-	.dh = f_dh,
-	.seal = f_seal,
-	.open = f_open,
-};
-
 enum { STEPS = 8 };
 
 /* Step k of a whole handshake. */
@@ -677,7 +592,7 @@ static void wipe_leaves_nothing(void **state)
 
 	start(&p, *(int *)*state);
 	first(&p);
-	assert_false(mem_is_zero(p.i.e, sizeof(p.i.e)));
+	assert_false(mem_is_zero(p.i.noise.e, sizeof(p.i.noise.e)));
 	noise_ik_wipe(&p.i);
 	assert_true(mem_is_zero((const uint8_t *)&p.i, sizeof(p.i)));
 	noise_ik_wipe(&p.i);

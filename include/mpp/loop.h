@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+/** @file mpp/loop.h  A client with sockets and a state file, ready made.
+ *
+ *     mpp_loop_enroll(dir, uri, &err);                 once
+ *     mpp_loop_open(&(mpp_loop_config){.state_dir = dir,
+ *                                      .mode = MPP_MODE_SUBSCRIBE}, &l, &err);
+ *     while (mpp_loop_wait(l, -1, &ev) == MPP_OK)
+ *         use ev;
+ *     mpp_loop_close(l);
+ *
+ * The state directory holds one file, device.json, mode 0600, replaced by
+ * atomic rename: device key, instance, timestamp, account, endpoints,
+ * fingerprints, service key. It writes MPP_EV_SAVE itself. It tries the
+ * endpoints (IPv6 and IPv4 of every name) one after the other until one
+ * answers, and resolves names anew when a connection is lost.
+ *
+ * Threads: one loop belongs to one thread. */
+#ifndef MPP_LOOP_H
+#define MPP_LOOP_H
+
+#include <mpp/client.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct mpp_loop mpp_loop;
+
+/** One line for people: what happened and what to do. */
+typedef struct mpp_loop_error {
+	char text[512];
+	int exit_code; /**< a sysexits(3) code that fits */
+} mpp_loop_error;
+
+typedef struct mpp_loop_config {
+	const char *state_dir;
+	mpp_client_mode mode;
+	const char *const *stores; /**< names, NULL-terminated; NULL: all */
+	uint64_t acknowledge;
+	uint32_t lease_ms;
+	uint32_t keepalive_ms;
+	int timeout_ms; /**< give up when never connected for this
+				        long; 0: never */
+} mpp_loop_config;
+
+/** Enrol this device with an invitation URI: makes a key if the state
+ * directory has none, connects, waits until the service has confirmed, and
+ * keeps the state. The same URI again is harmless.
+ * @param id  given: the device id as text, may be NULL
+ * @retval MPP_ERR_INVALID not an invitation  MPP_ERR_EXISTS enrolled with
+ *   another account  MPP_ERR_REFUSED, MPP_ERR_KEY_CHANGED, MPP_ERR_TIMEOUT,
+ *   MPP_ERR_IO, MPP_ERR_NOMEM, MPP_ERR_CRYPTO */
+MPP_MUSTCHECK mpp_err mpp_loop_enroll(const char *state_dir, const char *uri,
+				      int timeout_ms, char *id,
+				      mpp_loop_error *err);
+
+/** Open an enrolled device and begin to connect.
+ * @retval MPP_ERR_NOTFOUND not enrolled  MPP_ERR_IO  MPP_ERR_NOMEM
+ *   MPP_ERR_SYNTAX the state file is damaged: err says what to do */
+MPP_MUSTCHECK mpp_err mpp_loop_open(const mpp_loop_config *config,
+				    mpp_loop **out, mpp_loop_error *err);
+
+/** Wait for the next event but MPP_EV_SAVE; -1 waits for ever.
+ * @retval MPP_ERR_AGAIN  timeout_ms passed, or a signal came
+ * @retval MPP_ERR_TIMEOUT  config.timeout_ms passed
+ * @retval MPP_ERR_IO  see mpp_loop_last_error() */
+MPP_MUSTCHECK mpp_err mpp_loop_wait(mpp_loop *l, int timeout_ms,
+				    mpp_client_event *ev);
+
+/** For requests: mpp_client_status(mpp_loop_client(l), …). */
+mpp_client *mpp_loop_client(mpp_loop *l);
+mpp_instant mpp_loop_now(const mpp_loop *l);
+/** A descriptor to poll for reading beside others; then call
+ * mpp_loop_wait(l, 0, …) until it says MPP_ERR_AGAIN. It also becomes readable
+ * when a deadline has come. */
+int mpp_loop_fd(const mpp_loop *l);
+/** Local UDP port in use, 0 when none. */
+uint16_t mpp_loop_port(const mpp_loop *l);
+const mpp_loop_error *mpp_loop_last_error(const mpp_loop *l);
+
+/** Close the connection (a Close is sent when connected) and free. */
+void mpp_loop_close(mpp_loop *l);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

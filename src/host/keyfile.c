@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: MIT */
+/* keyfile.c - see keyfile.h. */
+#include "host/keyfile.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+
+static const char head[] = "mppd service key 1\n";
+static const char head_any[] = "mppd service key ";
+
+enum {
+	FILE_MODE = 0600,
+	FILE_MAX = 512, /* twice what is in it */
+};
+
+/* The lines below the head, in their order. */
+struct field {
+	const char *name;
+	uint8_t *p;
+	size_t len;
+};
+
+enum { FIELDS = 4 };
+
+static void list_fields(mpp_service_secrets *s, struct field out[FIELDS])
+{
+	out[0] = (struct field){"x25519", s->x25519, sizeof(s->x25519)};
+	out[1] = (struct field){"x448", s->x448, sizeof(s->x448)};
+	out[2] = (struct field){"stream-id", s->sid_key, sizeof(s->sid_key)};
+	out[3] = (struct field){"reset", s->reset_key, sizeof(s->reset_key)};
+}
+
+static mpp_err fail(struct fault *f, const char *what, const char *path)
+{
+	const int e = errno;
+
+	return fault_set(f, MPP_ERR_IO,
+			 e == ENOSPC || e == EDQUOT || e == EIO ? EX_IOERR
+			 : e == EACCES || e == EPERM		? EX_NOPERM
+								: EX_CANTCREAT,
+			 "cannot %s the service key %s: %s", what, path,
+			 strerror(e));
+}
+
+/* ---- text ---- */
+
+static int digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static bool take(const char **at, const char *word)
+{
+	const size_t n = strlen(word);
+
+	if (strncmp(*at, word, n) != 0)
+		return false;
+	*at += n;
+	return true;
+}
+
+/* "name hex\n"; every digit is looked at before the next, and the text ends
+ * in a NUL, so nothing is read behind it. */
+static bool take_field(const char **at, const struct field *f)
+{
+	size_t i;
+
+	if (!take(at, f->name) || !take(at, " "))
+		return false;
+	for (i = 0; i < f->len; i++, *at += 2) {
+		const int high = digit((*at)[0]);
+		const int low = high < 0 ? -1 : digit((*at)[1]);
+
+		if (low < 0)
+			return false;
+		f->p[i] = (uint8_t)(high << 4 | low);
+	}
+	return take(at, "\n");
+}
+
+static bool parse(const char *text, size_t len, mpp_service_secrets *out)
+{
+	struct field fields[FIELDS];
+	const char *at = text;
+	size_t i;
+
+	list_fields(out, fields);
+	if (!take(&at, head))
+		return false;
+	for (i = 0; i < FIELDS; i++) {
+		if (!take_field(&at, &fields[i]))
+			return false;
+	}
+	return (size_t)(at - text) == len;
+}
+
+static size_t print(mpp_service_secrets *s, char out[FILE_MAX])
+{
+	static const char digits[] = "0123456789abcdef";
+	struct field fields[FIELDS];
+	char *at = out;
+	size_t i, k;
+
+	list_fields(s, fields);
+	at = stpcpy(at, head);
+	for (i = 0; i < FIELDS; i++) {
+		at = stpcpy(at, fields[i].name);
+		*at++ = ' ';
+		for (k = 0; k < fields[i].len; k++) {
+			*at++ = digits[fields[i].p[k] >> 4];
+			*at++ = digits[fields[i].p[k] & 15];
+		}
+		*at++ = '\n';
+	}
+	return (size_t)(at - out);
+}
+
+/* ---- reading ---- */
+
+static mpp_err check_owner(int fd, const char *path, struct fault *f)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) != 0)
+		return fail(f, "look at", path);
+	if (!S_ISREG(st.st_mode))
+		return fault_set(f, MPP_ERR_SYNTAX, EX_DATAERR,
+				 "the service key %s is not a regular file",
+				 path);
+	if ((st.st_mode & 077) != 0)
+		return fault_set(f, MPP_ERR_AUTH, EX_NOPERM,
+				 "the service key %s has mode %04o: others "
+				 "may have read it; if nobody has, do chmod "
+				 "0600 on it",
+				 path, (unsigned)(st.st_mode & 07777));
+	if (st.st_uid != geteuid())
+		return fault_set(f, MPP_ERR_AUTH, EX_NOPERM,
+				 "the service key %s belongs to uid %ld, but "
+				 "this runs as uid %ld: chown it",
+				 path, (long)st.st_uid, (long)geteuid());
+	return MPP_OK;
+}
+
+/* As much as fits; a file that fills the room is too long for one of ours.
+ * @return -1 with errno, or how much */
+static ssize_t slurp(int fd, char *room, size_t cap)
+{
+	size_t n = 0;
+	ssize_t got;
+
+	while (n < cap) {
+		got = read(fd, room + n, cap - n);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return -1;
+		if (got == 0)
+			break;
+		n += (size_t)got;
+	}
+	return (ssize_t)n;
+}
+
+/* The head of a file of ours, but with another version. */
+static bool is_newer(const char *at)
+{
+	if (!take(&at, head_any) || take(&at, "1\n"))
+		return false;
+	return *at != '\0' && at[strspn(at, "0123456789")] == '\n';
+}
+
+static mpp_err fail_content(const char *path, const char *text,
+			    struct fault *f)
+{
+	if (is_newer(text))
+		return fault_set(f, MPP_ERR_SYNTAX, EX_DATAERR,
+				 "the service key %s was written by a newer "
+				 "version",
+				 path);
+	return fault_set(f, MPP_ERR_SYNTAX, EX_DATAERR,
+			 "the service key %s is damaged: put back a copy, or "
+			 "move it away to make a new one (then every device "
+			 "must be enrolled anew)",
+			 path);
+}
+
+static mpp_err read_open(int fd, const char *path, mpp_service_secrets *out,
+			 struct fault *f)
+{
+	char text[FILE_MAX + 1];
+	mpp_service_secrets s;
+	mpp_err err;
+	ssize_t n;
+
+	if ((err = check_owner(fd, path, f)) != MPP_OK)
+		return err;
+	n = slurp(fd, text, FILE_MAX);
+	if (n < 0)
+		return fail(f, "read", path);
+	text[n] = '\0';
+	if (parse(text, (size_t)n, &s))
+		*out = s;
+	else
+		err = fail_content(path, text, f);
+	mem_wipe(text, sizeof(text));
+	mem_wipe(&s, sizeof(s));
+	return err;
+}
+
+/* ---- making ---- */
+
+mpp_err keyfile_generate(const mpp_crypto *crypto, mpp_service_secrets *out)
+{
+	return crypto->ops->random(crypto->ctx, (uint8_t *)out, sizeof(*out));
+}
+
+static bool write_all(int fd, const char *p, size_t n)
+{
+	ssize_t done;
+
+	while (n > 0) {
+		done = write(fd, p, n);
+		if (done < 0 && errno == EINTR)
+			continue;
+		if (done < 0)
+			return false;
+		p += done;
+		n -= (size_t)done;
+	}
+	return true;
+}
+
+static bool sync_directory(const char *path)
+{
+	char dir[PATH_MAX];
+	const char *slash = strrchr(path, '/');
+	const int n = slash == NULL ? 1 : (int)(slash - path) + 1;
+	bool done;
+	int fd;
+
+	(void)snprintf(dir, sizeof(dir), "%.*s", n,
+		       slash == NULL ? "." : path);
+	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	done = fsync(fd) == 0;
+	(void)close(fd);
+	return done;
+}
+
+static bool fill(int fd, const char *text, size_t n)
+{
+	int e;
+	const bool done = fchmod(fd, FILE_MODE) == 0 &&
+			  write_all(fd, text, n) && fsync(fd) == 0;
+
+	e = errno;
+	if (close(fd) != 0 && done)
+		return false;
+	errno = e;
+	return done;
+}
+
+/* Under another name until it is whole and on disk. */
+static bool put_file(const char *path, const char *text, size_t n)
+{
+	char temp[PATH_MAX];
+	int e, fd;
+
+	if (snprintf(temp, sizeof(temp), "%s.new", path) >= (int)sizeof(temp)) {
+		errno = ENAMETOOLONG;
+		return false;
+	}
+	(void)unlink(temp); /* of one that was killed here */
+	fd = open(temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+		  FILE_MODE);
+	if (fd < 0)
+		return false;
+	if (fill(fd, text, n) && rename(temp, path) == 0)
+		return sync_directory(path);
+	e = errno;
+	(void)unlink(temp);
+	errno = e;
+	return false;
+}
+
+static mpp_err make(const char *path, const mpp_crypto *crypto,
+		    mpp_service_secrets *out, struct fault *f)
+{
+	char text[FILE_MAX];
+	mpp_service_secrets s;
+	mpp_err err = keyfile_generate(crypto, &s);
+
+	if (err != MPP_OK)
+		return fault_set(f, err, EX_OSERR,
+				 "cannot make the service key: %s",
+				 mpp_err_text(err));
+	if (put_file(path, text, print(&s, text)))
+		*out = s;
+	else
+		err = fail(f, "write", path);
+	mem_wipe(text, sizeof(text));
+	mem_wipe(&s, sizeof(s));
+	return err;
+}
+
+mpp_err keyfile_load(const char *path, const mpp_crypto *crypto,
+		     mpp_service_secrets *out, bool *created, struct fault *f)
+{
+	mpp_err err;
+	/* Not blocking: a pipe in its place must not hold us up. */
+	const int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+
+	if (fd < 0 && errno != ENOENT)
+		return fail(f, "open", path);
+	*created = fd < 0;
+	if (fd < 0)
+		return make(path, crypto, out, f);
+	err = read_open(fd, path, out, f);
+	(void)close(fd);
+	return err;
+}

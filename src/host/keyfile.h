@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/* keyfile.h - the service's secrets in a file of their own:
+ *
+ *   mppd service key 1
+ *   x25519 <64 hex digits>
+ *   x448 <112 hex digits>
+ *   stream-id <32 hex digits>
+ *   reset <64 hex digits>
+ *
+ * Exactly these lines. The file belongs to the user that runs the service and
+ * nobody else may read or write it. Whoever has it can pose as the service;
+ * whoever loses it must enrol every device anew. */
+#ifndef HOST_KEYFILE_H
+#define HOST_KEYFILE_H
+
+#include <mpp/service.h>
+
+#include "host/fault.h"
+
+/* Read the file, or make it from fresh random bytes where there is none:
+ * whole and on disk before it has its name, mode 0600 whatever the umask.
+ * @param created  says which
+ * Errors: AUTH (others may read it, or it is another user's), SYNTAX, IO,
+ * RANDOM; f says what to do, *out is untouched. */
+MPP_MUSTCHECK mpp_err keyfile_load(const char *path, const mpp_crypto *crypto,
+				   mpp_service_secrets *out, bool *created,
+				   struct fault *f);
+
+/* Only make the secrets. Errors: RANDOM. */
+MPP_MUSTCHECK mpp_err keyfile_generate(const mpp_crypto *crypto,
+				       mpp_service_secrets *out);
+
+#endif

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT */
+/* attempt.c - which address is talked to. Contract: attempt.h. */
+#include "loop/attempt.h"
+
+#include <errno.h>
+
+#include "loop/loop.h"
+#include "loop/socket.h"
+
+enum {
+	PATIENCE_MS = 2000, /* in the first round; each further one doubles */
+	PATIENCE_MAX_MS = 10000,
+	ROUNDS_HEARD = 3, /* what is heard without connecting buys this much */
+	HOLD_EXTRA_MS = 30000,
+	PAUSE_MS = 1000,
+	PAUSE_MAX_MS = 15000,
+};
+
+static mpp_time later(mpp_instant now, uint64_t ms)
+{
+	return (mpp_time){now.mono.us + ms * 1000};
+}
+
+static uint32_t doubled(uint32_t value, uint32_t first, uint32_t most)
+{
+	if (value == 0)
+		return first;
+	return value >= most / 2 ? most : value * 2;
+}
+
+static void drop_resolve(mpp_loop *l)
+{
+	struct loop_attempt *a = &l->attempt;
+
+	if (a->resolve == NULL)
+		return;
+	loop_unwatch(l, loop_resolve_fd(a->resolve));
+	loop_resolve_drop(a->resolve);
+	a->resolve = NULL;
+}
+
+/* The one place where the phase changes. */
+static void enter(mpp_loop *l, enum loop_phase phase, mpp_time deadline)
+{
+	drop_resolve(l);
+	l->attempt.phase = phase;
+	l->attempt.deadline = deadline;
+}
+
+void loop_attempt_pause(mpp_loop *l, mpp_instant now)
+{
+	struct loop_attempt *a = &l->attempt;
+
+	loop_use_socket(l, -1);
+	a->current.len = 0;
+	a->pause_ms = doubled(a->pause_ms, PAUSE_MS, PAUSE_MAX_MS);
+	a->patience_ms = doubled(a->patience_ms, PATIENCE_MS, PATIENCE_MAX_MS);
+	enter(l, LOOP_PAUSE, later(now, a->pause_ms));
+}
+
+/* Begin to resolve; the socket in use stays until there is an answer. */
+static void resolve(mpp_loop *l, mpp_instant now)
+{
+	struct loop_resolve *r;
+
+	if (loop_resolve_start(l->state.endpoints, l->state.n_endpoints, &r) !=
+	    MPP_OK) {
+		loop_attempt_pause(l, now);
+		return;
+	}
+	if (loop_watch(l, loop_resolve_fd(r)) != MPP_OK) {
+		loop_resolve_drop(r);
+		loop_attempt_pause(l, now);
+		return;
+	}
+	enter(l, LOOP_RESOLVE, MPP_TIME_NEVER);
+	l->attempt.resolve = r;
+}
+
+void loop_attempt_begin(mpp_loop *l, mpp_instant now)
+{
+	l->attempt.patience_ms = PATIENCE_MS;
+	l->attempt.pause_ms = 0;
+	resolve(l, now);
+}
+
+/* Talk to the next address that has a socket, or pause. */
+static void try_next(mpp_loop *l, mpp_instant now)
+{
+	struct loop_attempt *a = &l->attempt;
+	int fd = -1;
+
+	while (fd < 0 && a->at < a->addresses.n) {
+		a->current = a->addresses.list[a->at++];
+		fd = loop_socket_open(&a->current);
+		if (fd < 0)
+			a->refusal = errno;
+	}
+	if (fd < 0) {
+		loop_attempt_pause(l, now);
+		return;
+	}
+	loop_use_socket(l, fd);
+	a->latest = later(now, (uint64_t)a->patience_ms * ROUNDS_HEARD);
+	enter(l, LOOP_TRY, later(now, a->patience_ms));
+	mpp_client_connect(l->client, now);
+}
+
+/* The address that held last comes first, wherever it stands now. */
+static void prefer_good(struct loop_attempt *a)
+{
+	struct loop_address first;
+	size_t i;
+
+	for (i = 0; i < a->addresses.n; i++) {
+		if (!loop_address_same(&a->addresses.list[i], &a->good))
+			continue;
+		first = a->addresses.list[0];
+		a->addresses.list[0] = a->addresses.list[i];
+		a->addresses.list[i] = first;
+		return;
+	}
+}
+
+void loop_attempt_heard(mpp_loop *l, mpp_instant now)
+{
+	struct loop_attempt *a = &l->attempt;
+	mpp_time deadline = later(now, a->patience_ms);
+
+	if (a->phase == LOOP_HOLD)
+		a->deadline = later(now, (uint64_t)a->hold_ms + HOLD_EXTRA_MS);
+	if (a->phase != LOOP_TRY || a->deadline.us > deadline.us)
+		return;
+	a->deadline = deadline.us < a->latest.us ? deadline : a->latest;
+}
+
+void loop_attempt_held(mpp_loop *l, mpp_instant now)
+{
+	struct loop_attempt *a = &l->attempt;
+
+	a->good = a->current;
+	a->patience_ms = PATIENCE_MS;
+	a->pause_ms = 0;
+	a->refusal = 0;
+	l->give_up = MPP_TIME_NEVER;
+	enter(l, LOOP_HOLD, later(now, (uint64_t)a->hold_ms + HOLD_EXTRA_MS));
+}
+
+void loop_attempt_lost(mpp_loop *l, mpp_instant now)
+{
+	if (l->attempt.phase == LOOP_HOLD)
+		loop_attempt_begin(l, now);
+}
+
+/* A connection that holds is not given up for what the network says: that may
+ * be forged, or over in a moment. */
+void loop_attempt_refused(mpp_loop *l, int number, mpp_instant now)
+{
+	if (l->attempt.phase != LOOP_TRY)
+		return;
+	l->attempt.refusal = number;
+	try_next(l, now);
+}
+
+/* The service asked for so much time; then it is the same address's turn. */
+void loop_attempt_wait(mpp_loop *l, uint32_t ms, mpp_instant now)
+{
+	struct loop_attempt *a = &l->attempt;
+
+	if (a->phase == LOOP_OVER || a->phase == LOOP_PAUSE)
+		return;
+	a->latest = later(now, (uint64_t)ms +
+				       (uint64_t)a->patience_ms * ROUNDS_HEARD);
+	enter(l, LOOP_TRY, later(now, (uint64_t)ms + a->patience_ms));
+}
+
+void loop_attempt_over(mpp_loop *l)
+{
+	enter(l, LOOP_OVER, MPP_TIME_NEVER);
+}
+
+static bool take_resolved(mpp_loop *l, mpp_instant now)
+{
+	struct loop_attempt *a = &l->attempt;
+
+	if (!loop_resolve_take(a->resolve, &a->addresses))
+		return false;
+	prefer_good(a);
+	a->at = 0;
+	a->refusal = 0;
+	try_next(l, now);
+	return true;
+}
+
+bool loop_attempt_step(mpp_loop *l, mpp_instant now)
+{
+	struct loop_attempt *a = &l->attempt;
+
+	if (a->phase == LOOP_RESOLVE)
+		return take_resolved(l, now);
+	if (now.mono.us < a->deadline.us)
+		return false;
+	if (a->phase == LOOP_HOLD)
+		loop_attempt_begin(l, now);
+	else if (a->phase == LOOP_PAUSE)
+		resolve(l, now);
+	else
+		try_next(l, now);
+	return true;
+}

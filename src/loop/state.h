@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/* state.h - what a device keeps: DIR/device.json, mode 0600.
+ *
+ * Guarantees: whoever reads sees one whole version, whatever died when; what
+ * cannot be read as ours is never written over; what could not be written is
+ * an error and the version before it stays. Several processes may share DIR:
+ * changes are made under a short lock (DIR/device.lock). */
+#ifndef LOOP_STATE_H
+#define LOOP_STATE_H
+
+#include <mpp/loop.h>
+
+#include "loop/endpoint.h"
+
+enum { LOOP_STATE_MAX = 16384 }; /* octets of the file */
+
+struct loop_state {
+	char account[MPP_ACCOUNT_MAX + 1];
+	int suite;
+	uint8_t device_secret[MPP_DH_MAX];
+	uint8_t instance[MPP_INSTANCE_LEN];
+	uint64_t timestamp_ms;
+	struct loop_endpoint endpoints[LOOP_ENDPOINTS_MAX];
+	size_t n_endpoints;
+	char pins[MPP_PINS_MAX][MPP_UDF_TEXT_MAX];
+	size_t n_pins;
+	int service_suite; /* 0: the service's key is not known */
+	uint8_t service_key[MPP_DH_MAX];
+	bool pending; /* not enrolled yet: with this invitation */
+	uint8_t invitation[MPP_INVITATION_LEN];
+};
+
+/* The document. decode is all or nothing.
+ * Errors: SYNTAX (*wrong says what is wrong), NOSPACE. */
+MPP_MUSTCHECK mpp_err loop_state_decode(mpp_bytes in, struct loop_state *out,
+					const char **wrong);
+MPP_MUSTCHECK mpp_err loop_state_encode(const struct loop_state *s,
+					mpp_buf *out);
+
+/* Read. Errors: NOTFOUND (no file), SYNTAX (damaged, not ours, or open to
+ * others), IO. */
+MPP_MUSTCHECK mpp_err loop_state_load(const char *dir, struct loop_state *out,
+				      mpp_loop_error *e);
+
+/* Write all of it, making DIR when there is none. A file of the same instance
+ * is replaced, but never its timestamp by an older one. Errors: EXISTS (the
+ * file is another instance's), SYNTAX (as load), IO. */
+MPP_MUSTCHECK mpp_err loop_state_put(const char *dir,
+				     const struct loop_state *s,
+				     mpp_loop_error *e);
+
+/* What changes while a device is connected; all else in the file stays as
+ * others may have written it. */
+struct loop_raise {
+	uint64_t timestamp_ms; /* the higher one is kept */
+	int service_suite;     /* 0: keep what is there */
+	const uint8_t *service_key;
+};
+
+/* Errors: NOTFOUND (the file is gone), EXISTS (it is another instance's now),
+ * SYNTAX (as load), IO. */
+MPP_MUSTCHECK mpp_err loop_state_raise(const char *dir,
+				       const uint8_t instance[MPP_INSTANCE_LEN],
+				       const struct loop_raise *raise,
+				       mpp_loop_error *e);
+
+#endif

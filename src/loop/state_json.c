@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: MIT */
+/* state_json.c - the document of a device's state. Contract: state.h.
+ *
+ * Strict where other JSON readers are lenient: a member that is not known here
+ * was written by somebody who knows more, and rewriting would lose it. */
+#include <string.h>
+
+#include <mpp/jsonbcd.h>
+
+#include "base/mem.h"
+#include "loop/names.h"
+#include "loop/state.h"
+
+enum { STATE_VERSION = 1 };
+
+/* A member's value is item it; arrays and objects are read on from r. Gives
+ * NULL or what is wrong. */
+struct parse {
+	mpp_json_reader r;
+	mpp_json_item it;
+	struct loop_state s;
+	size_t device_len;  /* of the keys; which suite they are for may */
+	size_t service_len; /* stand behind them */
+};
+
+typedef const char *read_fn(struct parse *p);
+
+static const char *next(struct parse *p)
+{
+	return mpp_json_next(&p->r, &p->it) == MPP_OK ? NULL : "it is not JSON";
+}
+
+/* Copy a string; NUL-terminated when it fits. */
+static bool copy_text(const struct parse *p, char *out, size_t cap)
+{
+	mpp_buf buf = {(uint8_t *)out, cap - 1, 0};
+
+	if (p->it.kind != MPP_JSON_STRING ||
+	    mpp_json_text_copy(&p->it.text, &buf) != MPP_OK)
+		return false;
+	out[buf.len] = '\0';
+	return memchr(out, 0, buf.len) == NULL;
+}
+
+static bool copy_data(const struct parse *p, uint8_t *out, size_t len)
+{
+	mpp_buf buf = {out, len, 0};
+
+	return p->it.kind == MPP_JSON_STRING &&
+	       mpp_json_data_copy(&p->it, &buf) == MPP_OK && buf.len == len;
+}
+
+static bool copy_uint(const struct parse *p, uint64_t *out)
+{
+	if (p->it.kind != MPP_JSON_INTEGER || p->it.negative)
+		return false;
+	*out = p->it.integer;
+	return true;
+}
+
+static bool copy_suite(const struct parse *p, int *out)
+{
+	uint64_t suite;
+
+	if (!copy_uint(p, &suite) ||
+	    (suite != MPP_SUITE_25519 && suite != MPP_SUITE_448))
+		return false;
+	*out = (int)suite;
+	return true;
+}
+
+static const char *read_version(struct parse *p)
+{
+	uint64_t version;
+
+	return copy_uint(p, &version) && version == STATE_VERSION
+		       ? NULL
+		       : "Version is not 1: another program version wrote it";
+}
+
+static const char *read_account(struct parse *p)
+{
+	char *account = p->s.account;
+
+	if (!copy_text(p, account, sizeof(p->s.account)))
+		return "Account is not an account name";
+	return loop_account_wrong(
+		(mpp_bytes){(const uint8_t *)account, strlen(account)});
+}
+
+static const char *read_suite(struct parse *p)
+{
+	return copy_suite(p, &p->s.suite) ? NULL : "Suite is not 1 or 2";
+}
+
+/* @return the length of the key, 0 when it is none */
+static size_t copy_key(const struct parse *p, uint8_t out[MPP_DH_MAX])
+{
+	mpp_buf buf = {out, MPP_DH_MAX, 0};
+
+	memset(out, 0, MPP_DH_MAX);
+	if (p->it.kind != MPP_JSON_STRING ||
+	    mpp_json_data_copy(&p->it, &buf) != MPP_OK)
+		return 0;
+	return mem_is_zero(out, buf.len) ? 0 : buf.len;
+}
+
+static const char *read_device_key(struct parse *p)
+{
+	p->device_len = copy_key(p, p->s.device_secret);
+	return p->device_len > 0 ? NULL : "DeviceKey is not a key";
+}
+
+static const char *read_instance(struct parse *p)
+{
+	return copy_data(p, p->s.instance, sizeof(p->s.instance))
+		       ? NULL
+		       : "Instance is not 8 octets";
+}
+
+static const char *read_timestamp(struct parse *p)
+{
+	return copy_uint(p, &p->s.timestamp_ms) ? NULL
+						: "Timestamp is not a number";
+}
+
+static const char *read_endpoint(struct parse *p)
+{
+	char text[LOOP_ENDPOINT_TEXT];
+
+	if (p->s.n_endpoints == LOOP_ENDPOINTS_MAX ||
+	    !copy_text(p, text, sizeof(text)) ||
+	    loop_endpoint_wrong((mpp_bytes){(const uint8_t *)text,
+					    strlen(text)},
+				&p->s.endpoints[p->s.n_endpoints]) != NULL)
+		return "Endpoints is not a list of up to 8 host:port";
+	p->s.n_endpoints++;
+	return NULL;
+}
+
+static const char *read_pin(struct parse *p)
+{
+	char *pin = p->s.pins[p->s.n_pins % MPP_PINS_MAX];
+
+	if (p->s.n_pins == MPP_PINS_MAX ||
+	    !copy_text(p, pin, MPP_UDF_TEXT_MAX) ||
+	    loop_pin_wrong((mpp_bytes){(const uint8_t *)pin, strlen(pin)}) !=
+		    NULL)
+		return "Fingerprints is not a list of up to 4 fingerprints";
+	p->s.n_pins++;
+	return NULL;
+}
+
+static const char *read_list(struct parse *p, read_fn *read)
+{
+	const char *wrong;
+
+	for (;;) {
+		if ((wrong = next(p)) != NULL)
+			return wrong;
+		if (p->it.kind == MPP_JSON_CLOSE)
+			return NULL;
+		if ((wrong = read(p)) != NULL)
+			return wrong;
+	}
+}
+
+static const char *read_endpoints(struct parse *p)
+{
+	return p->it.kind == MPP_JSON_ARRAY ? read_list(p, read_endpoint)
+					    : "Endpoints is not a list";
+}
+
+static const char *read_pins(struct parse *p)
+{
+	return p->it.kind == MPP_JSON_ARRAY ? read_list(p, read_pin)
+					    : "Fingerprints is not a list";
+}
+
+static const char *read_service_suite(struct parse *p)
+{
+	return copy_suite(p, &p->s.service_suite)
+		       ? NULL
+		       : "ServiceKey.Suite is not 1 or 2";
+}
+
+static const char *read_service_bytes(struct parse *p)
+{
+	p->service_len = copy_key(p, p->s.service_key);
+	return p->service_len > 0 ? NULL : "ServiceKey.Key is not a key";
+}
+
+static const char *read_invitation(struct parse *p)
+{
+	p->s.pending = true;
+	return copy_data(p, p->s.invitation, sizeof(p->s.invitation))
+		       ? NULL
+		       : "Invitation is not 16 octets";
+}
+
+struct member {
+	const char *name;
+	read_fn *read;
+	bool needed;
+};
+
+/* Read an object whose opening is p->it by a table of at most 32 members. */
+static const char *read_members(struct parse *p, const struct member *table,
+				size_t n)
+{
+	uint32_t seen = 0;
+	const char *wrong;
+	size_t i;
+
+	for (;;) {
+		if ((wrong = next(p)) != NULL)
+			return wrong;
+		if (p->it.kind == MPP_JSON_CLOSE)
+			break;
+		for (i = 0; i < n; i++) {
+			if (mpp_json_text_is(&p->it.name, table[i].name))
+				break;
+		}
+		if (i == n)
+			return "it holds a member that is not known here";
+		if (seen >> i & 1)
+			return "a member stands there twice";
+		seen |= UINT32_C(1) << i;
+		if ((wrong = table[i].read(p)) != NULL)
+			return wrong;
+	}
+	for (i = 0; i < n; i++) {
+		if (table[i].needed && !(seen >> i & 1))
+			return "a member is missing";
+	}
+	return NULL;
+}
+
+static const char *read_service_key(struct parse *p)
+{
+	static const struct member table[] = {
+		{"Suite", read_service_suite, true},
+		{"Key", read_service_bytes, true},
+	};
+
+	if (p->it.kind != MPP_JSON_OBJECT)
+		return "ServiceKey is not an object";
+	return read_members(p, table, sizeof(table) / sizeof(table[0]));
+}
+
+static const char *read_document(struct parse *p)
+{
+	static const struct member table[] = {
+		{"Version", read_version, true},
+		{"Account", read_account, true},
+		{"Suite", read_suite, true},
+		{"DeviceKey", read_device_key, true},
+		{"Instance", read_instance, true},
+		{"Timestamp", read_timestamp, true},
+		{"Endpoints", read_endpoints, true},
+		{"Fingerprints", read_pins, true},
+		{"ServiceKey", read_service_key, false},
+		{"Invitation", read_invitation, false},
+	};
+	const char *wrong = next(p);
+
+	if (wrong != NULL)
+		return wrong;
+	if (p->it.kind != MPP_JSON_OBJECT)
+		return "it is not an object";
+	return read_members(p, table, sizeof(table) / sizeof(table[0]));
+}
+
+/* Beyond the outermost brace there is white space only. */
+static bool rest_is_blank(const struct parse *p)
+{
+	const mpp_bytes rest = mpp_json_rest(&p->r);
+	size_t i;
+
+	for (i = 0; i < rest.len; i++) {
+		if (strchr(" \t\r\n", rest.p[i]) == NULL || rest.p[i] == 0)
+			return false;
+	}
+	return true;
+}
+
+static const char *document_wrong(const struct parse *p)
+{
+	if (!rest_is_blank(p))
+		return "something follows behind its end";
+	if (p->r.binary_seen)
+		return "it is not JSON text";
+	if (p->s.n_endpoints == 0)
+		return "it names no endpoint";
+	if (p->device_len != mpp_dh_len(p->s.suite))
+		return "DeviceKey does not fit Suite";
+	if (p->service_len != mpp_dh_len(p->s.service_suite))
+		return "ServiceKey.Key does not fit its Suite";
+	return NULL;
+}
+
+mpp_err loop_state_decode(mpp_bytes in, struct loop_state *out,
+			  const char **wrong)
+{
+	struct parse p;
+
+	memset(&p, 0, sizeof(p));
+	mpp_json_reader_init(&p.r, in);
+	*wrong = read_document(&p);
+	if (*wrong == NULL)
+		*wrong = document_wrong(&p);
+	if (*wrong == NULL)
+		*out = p.s;
+	mem_wipe(&p, sizeof(p));
+	return *wrong == NULL ? MPP_OK : MPP_ERR_SYNTAX;
+}
+
+static void write_data(mpp_json_writer *w, const char *name,
+		       const uint8_t *data, size_t len)
+{
+	mpp_json_data(w, name, (mpp_bytes){data, len});
+}
+
+static void write_lists(mpp_json_writer *w, const struct loop_state *s)
+{
+	char text[LOOP_ENDPOINT_TEXT];
+	size_t i;
+
+	mpp_json_array(w, "Endpoints");
+	for (i = 0; i < s->n_endpoints; i++) {
+		loop_endpoint_text(&s->endpoints[i], text);
+		mpp_json_cstring(w, NULL, text);
+	}
+	mpp_json_close(w);
+	mpp_json_array(w, "Fingerprints");
+	for (i = 0; i < s->n_pins; i++)
+		mpp_json_cstring(w, NULL, s->pins[i]);
+	mpp_json_close(w);
+}
+
+static void write_service_key(mpp_json_writer *w, const struct loop_state *s)
+{
+	mpp_json_object(w, "ServiceKey");
+	mpp_json_uint(w, "Suite", (uint64_t)s->service_suite);
+	write_data(w, "Key", s->service_key, mpp_dh_len(s->service_suite));
+	mpp_json_close(w);
+}
+
+mpp_err loop_state_encode(const struct loop_state *s, mpp_buf *out)
+{
+	mpp_json_writer w;
+	mpp_err err;
+
+	if (out->cap == 0)
+		return MPP_ERR_NOSPACE;
+	mpp_json_writer_init(&w, MPP_JSON_PRETTY, out->p, out->cap - 1);
+	mpp_json_object(&w, NULL);
+	mpp_json_uint(&w, "Version", STATE_VERSION);
+	mpp_json_cstring(&w, "Account", s->account);
+	mpp_json_uint(&w, "Suite", (uint64_t)s->suite);
+	write_data(&w, "DeviceKey", s->device_secret, mpp_dh_len(s->suite));
+	write_data(&w, "Instance", s->instance, sizeof(s->instance));
+	mpp_json_uint(&w, "Timestamp", s->timestamp_ms);
+	write_lists(&w, s);
+	if (s->service_suite != 0)
+		write_service_key(&w, s);
+	if (s->pending)
+		write_data(&w, "Invitation", s->invitation,
+			   sizeof(s->invitation));
+	mpp_json_close(&w);
+	if ((err = mpp_json_finish(&w)) != MPP_OK)
+		return err;
+	out->p[w.n] = '\n';
+	out->len = w.n + 1;
+	return MPP_OK;
+}

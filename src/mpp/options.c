@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT */
+/* options.c - the command line of mpp. Contract: options.h. */
+#include "mpp/options.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "mpp/complain.h"
+#include "mpp/duration.h"
+
+enum {
+	DEFAULT_TIMEOUT_MS = 10000,
+	SPAN_MIN_MS = 1000,
+	SPAN_MAX_MS = 24 * 3600 * 1000,
+	FIRST_BIT = 0x100, /* values of getopt that are no characters */
+	VALUE_HELP = 1,
+	VALUE_VERSION = 2,
+};
+
+static const struct option table[] = {
+	{"state", required_argument, NULL, FIRST_BIT + OPT_STATE},
+	{"timeout", required_argument, NULL, FIRST_BIT + OPT_TIMEOUT},
+	{"json", no_argument, NULL, FIRST_BIT + OPT_JSON},
+	{"store", required_argument, NULL, FIRST_BIT + OPT_STORE},
+	{"lease", required_argument, NULL, FIRST_BIT + OPT_LEASE},
+	{"keepalive", required_argument, NULL, FIRST_BIT + OPT_KEEPALIVE},
+	{"count", required_argument, NULL, FIRST_BIT + OPT_COUNT},
+	{"help", no_argument, NULL, VALUE_HELP},
+	{"version", no_argument, NULL, VALUE_VERSION},
+	{NULL, 0, NULL, 0},
+};
+
+static int set_text(struct options *o, const char *text)
+{
+	if (text[0] == '\0' || strlen(text) >= sizeof(o->state))
+		return complain(EX_USAGE, "--state: not a directory's name");
+	memcpy(o->state, text, strlen(text) + 1);
+	return 0;
+}
+
+static int set_store(struct options *o, const char *name)
+{
+	size_t n = 0;
+
+	while (o->stores[n] != NULL)
+		n++;
+	if (n == MPP_FILTER_MAX)
+		return complain(EX_USAGE, "more than %d times --store",
+				MPP_FILTER_MAX);
+	if (name[0] == '\0' || strlen(name) > MPP_STORE_MAX)
+		return complain(EX_USAGE, "--store: a name has 1 to %d octets",
+				MPP_STORE_MAX);
+	o->stores[n] = name;
+	return 0;
+}
+
+static int set_span(uint32_t *out, const char *name, const char *text,
+		    uint32_t min_ms)
+{
+	if (duration_parse(text, min_ms, SPAN_MAX_MS, out))
+		return 0;
+	return complain(EX_USAGE,
+			"--%s %s: give a time such as 30s, 5m, 1h or 250ms, "
+			"%s to 24h",
+			name, text, min_ms == 0 ? "0" : "1s");
+}
+
+static int set_timeout(struct options *o, const char *text)
+{
+	uint32_t ms = 0;
+	const int code = set_span(&ms, "timeout", text, 0);
+
+	o->timeout_ms = (int)ms;
+	return code;
+}
+
+static int set_count(struct options *o, const char *text)
+{
+	char *end;
+
+	o->count = strtoull(text, &end, 10);
+	if (text[0] >= '1' && text[0] <= '9' && strlen(text) <= 18 &&
+	    *end == '\0')
+		return 0;
+	return complain(EX_USAGE, "--count %s: give a number from 1", text);
+}
+
+static int set_one(struct options *o, unsigned bit, const char *text)
+{
+	o->given |= bit;
+	switch (bit) {
+	case OPT_STATE:
+		return set_text(o, text);
+	case OPT_TIMEOUT:
+		return set_timeout(o, text);
+	case OPT_STORE:
+		return set_store(o, text);
+	case OPT_LEASE:
+		return set_span(&o->lease_ms, "lease", text, SPAN_MIN_MS);
+	case OPT_KEEPALIVE:
+		return set_span(&o->keepalive_ms, "keepalive", text,
+				SPAN_MIN_MS);
+	case OPT_COUNT:
+		return set_count(o, text);
+	default: /* OPT_JSON */
+		o->json = true;
+		return 0;
+	}
+}
+
+/* $MPP_STATE, else the place that the XDG base directories give. */
+static int default_state(struct options *o)
+{
+	const char *whole = getenv("MPP_STATE");
+	const char *xdg = getenv("XDG_STATE_HOME");
+	const char *home = getenv("HOME");
+	int n;
+
+	if (whole != NULL && whole[0] != '\0')
+		return set_text(o, whole);
+	if (xdg != NULL && xdg[0] == '/')
+		n = snprintf(o->state, sizeof(o->state), "%s/mpp", xdg);
+	else if (home != NULL && home[0] == '/')
+		n = snprintf(o->state, sizeof(o->state), "%s/.local/state/mpp",
+			     home);
+	else
+		return complain(EX_USAGE, "no home directory is known: give "
+					  "--state DIR");
+	if (n < 0 || (size_t)n >= sizeof(o->state))
+		return complain(EX_USAGE, "the home directory's name is too "
+					  "long: give --state DIR");
+	return 0;
+}
+
+static int read_all(int argc, char **argv, struct options *o)
+{
+	int value, code;
+
+	opterr = 0;
+	while ((value = getopt_long(argc, argv, ":h", table, NULL)) != -1) {
+		if (value == '?')
+			return complain(EX_USAGE,
+					"%s: no such option (see mpp --help)",
+					argv[optind - 1]);
+		if (value == ':')
+			return complain(EX_USAGE, "%s: a value is missing",
+					argv[optind - 1]);
+		if (value == VALUE_HELP || value == 'h') {
+			o->help = true;
+		} else if (value == VALUE_VERSION) {
+			o->version = true;
+		} else {
+			code = set_one(o, (unsigned)(value - FIRST_BIT),
+				       optarg);
+			if (code != 0)
+				return code;
+		}
+	}
+	return 0;
+}
+
+int options_parse(int argc, char **argv, struct options *out)
+{
+	int code;
+
+	memset(out, 0, sizeof(*out));
+	out->timeout_ms = DEFAULT_TIMEOUT_MS;
+	if ((code = read_all(argc, argv, out)) != 0)
+		return code;
+	out->args = argv + optind;
+	out->n_args = argc - optind;
+	return 0;
+}
+
+int options_state(struct options *o)
+{
+	return o->state[0] == '\0' ? default_state(o) : 0;
+}
+
+const char *options_stray(const struct options *o, unsigned allowed)
+{
+	const struct option *row;
+
+	for (row = table; row->val >= FIRST_BIT; row++) {
+		const unsigned bit = (unsigned)(row->val - FIRST_BIT);
+
+		if ((o->given & bit) != 0 && (allowed & bit) == 0)
+			return row->name;
+	}
+	return NULL;
+}

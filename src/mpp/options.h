@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/* options.h - the command line of mpp. */
+#ifndef MPP_OPTIONS_H
+#define MPP_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <mpp/client.h>
+
+/* Options that only some commands take. */
+enum {
+	OPT_STATE = 1 << 0,
+	OPT_TIMEOUT = 1 << 1,
+	OPT_JSON = 1 << 2,
+	OPT_STORE = 1 << 3,
+	OPT_LEASE = 1 << 4,
+	OPT_KEEPALIVE = 1 << 5,
+	OPT_COUNT = 1 << 6,
+};
+
+struct options {
+	unsigned given; /* OPT_… that stood there */
+	bool help;
+	bool version;
+	char state[4096]; /* the state directory */
+	int timeout_ms;
+	bool json;
+	const char *stores[MPP_FILTER_MAX + 1]; /* NULL behind the last */
+	uint32_t lease_ms;
+	uint32_t keepalive_ms;
+	uint64_t count; /* 0: for ever */
+	char **args;    /* the command and its arguments */
+	int n_args;
+};
+
+/* Read the command line; says on stderr what is wrong with it.
+ * @return 0 or EX_USAGE */
+int options_parse(int argc, char **argv, struct options *out);
+
+/* Fill in the state directory where none was given: $MPP_STATE,
+ * $XDG_STATE_HOME/mpp or ~/.local/state/mpp. @return 0 or EX_USAGE */
+int options_state(struct options *o);
+
+/* The first given option that is not among @p allowed, NULL when none. */
+const char *options_stray(const struct options *o, unsigned allowed);
+
+#endif

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+/* main.c - mppctl, for the operator of an mppd. */
+#include <curl/curl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "mppctl/commands.h"
+#include "mppctl/complain.h"
+
+static const char help[] =
+	"mppctl status [ACCOUNT]            what is going on\n"
+	"mppctl account add NAME            add an account\n"
+	"mppctl account list                list all accounts\n"
+	"mppctl invite ACCOUNT              print an invitation for one device\n"
+	"mppctl publish ACCOUNT --store NAME=INDEX[:HEXDIGEST] ...\n"
+	"                                   publish states of stores\n"
+	"mppctl device remove ACCOUNT ID    lock a device out\n"
+	"\n"
+	"  --socket PATH      of mppd ($MPPCTL_SOCKET, " MPPCTL_SOCKET ")\n"
+	"  --json             mppd's answer as it is, one line\n"
+	"  --help, --version\n"
+	"invite:\n"
+	"  --lifetime 15m     how long the invitation can be used, 1s to 15m\n"
+	"  --publish          the device may also publish\n"
+	"publish:\n"
+	"  --reset            also where the index is lower than what is stored\n"
+	"\n"
+	"Exit codes: 0 done, 64 usage, 65 refused as wrong, 68 no such account or\n"
+	"device, 69 mppd is not running, 74 disk, 75 try again, 77 no permission.\n";
+
+static const struct command {
+	const char *name;
+	const char *second; /* word, or NULL */
+	int (*run)(const struct options *o);
+	unsigned allowed;
+	int min, max; /* arguments */
+	const char *usage;
+} commands[] = {
+	{"status", NULL, command_status, 0, 0, 1, "status [ACCOUNT]"},
+	{"account", "add", command_account_add, 0, 1, 1, "account add NAME"},
+	{"account", "list", command_account_list, 0, 0, 0, "account list"},
+	{"invite", NULL, command_invite, OPT_LIFETIME | OPT_PUBLISH, 1, 1,
+	 "invite ACCOUNT"},
+	{"publish", NULL, command_publish, OPT_STORE | OPT_RESET, 1, 1,
+	 "publish ACCOUNT --store NAME=INDEX"},
+	{"device", "remove", command_device_remove, 0, 2, 2,
+	 "device remove ACCOUNT ID"},
+};
+
+static const struct command *find(const struct options *o)
+{
+	const struct command *c;
+	size_t i;
+
+	for (i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		c = &commands[i];
+		if (strcmp(c->name, o->args[0]) == 0 &&
+		    (c->second == NULL ||
+		     (o->n_args > 1 && strcmp(c->second, o->args[1]) == 0)))
+			return c;
+	}
+	return NULL;
+}
+
+static int run(struct options *o)
+{
+	const struct command *c = find(o);
+	const char *stray;
+	int words;
+
+	if (c == NULL)
+		return complain(EX_USAGE,
+				"%s%s%s: no such command (see mppctl --help)",
+				o->args[0], o->n_args > 1 ? " " : "",
+				o->n_args > 1 ? o->args[1] : "");
+	if ((stray = options_stray(o, c->allowed)) != NULL)
+		return complain(EX_USAGE, "%s does not take --%s", c->name,
+				stray);
+	words = c->second != NULL ? 2 : 1;
+	o->args += words;
+	o->n_args -= words;
+	if (o->n_args < c->min || o->n_args > c->max)
+		return complain(EX_USAGE, "too %s arguments: mppctl %s",
+				o->n_args < c->min ? "few" : "many", c->usage);
+	return c->run(o);
+}
+
+int main(int argc, char **argv)
+{
+	struct options o;
+	int code;
+
+	/* A pipe that was closed is an error of writing, not our end. */
+	(void)signal(SIGPIPE, SIG_IGN);
+	if ((code = options_parse(argc, argv, &o)) != 0)
+		return code;
+	if (o.help || o.version) {
+		(void)fputs(o.help ? help : "mppctl " MPP_VERSION "\n",
+			    stdout);
+		return complain_stdout();
+	}
+	if (o.n_args == 0) {
+		(void)fputs(help, stderr);
+		return EX_USAGE;
+	}
+	if (curl_global_init(CURL_GLOBAL_NOTHING) != CURLE_OK)
+		return complain(EX_SOFTWARE, "libcurl cannot be used");
+	code = run(&o);
+	curl_global_cleanup();
+	return code;
+}

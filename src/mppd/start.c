@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: MIT */
+/* start.c - from the configuration to "ready", and back. Contract: daemon.h. */
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "host/clock.h"
+#include "host/keyfile.h"
+#include "mppd/daemon.h"
+#include "mppd/statedir.h"
+
+void daemon_init(struct daemon *d, const struct conf *c)
+{
+	memset(d, 0, sizeof(*d));
+	d->conf = *c;
+	d->state_fd = -1;
+	d->epoll = -1;
+	d->signals = -1;
+	d->out = (mpp_outbox){d->slots, DAEMON_OUTBOX, 0};
+	udp_init(&d->udp);
+}
+
+/* ---- steps ---- */
+
+static mpp_err take_crypto(struct daemon *d, struct fault *f)
+{
+	const mpp_err err = mpp_crypto_new(&d->crypto);
+
+	return err == MPP_OK
+		       ? err
+		       : fault_set(f, err, EX_SOFTWARE,
+				   "cannot use the cryptographic libraries: "
+				   "%s",
+				   mpp_err_text(err));
+}
+
+static mpp_err take_names(struct daemon *d, struct fault *f)
+{
+	return names_make(&d->conf, &d->names, f);
+}
+
+static mpp_err take_state(struct daemon *d, struct fault *f)
+{
+	return statedir_take(d->conf.state.s, &d->state_fd, f);
+}
+
+static void path_in_state(const struct daemon *d, const char *name,
+			  char out[PATH_MAX])
+{
+	(void)snprintf(out, PATH_MAX, "%s/%s", d->conf.state.s, name);
+}
+
+static int exit_code_of(mpp_err err)
+{
+	return err == MPP_ERR_CHECKSUM ? EX_DATAERR
+	       : err == MPP_ERR_NOMEM  ? EX_OSERR
+				       : EX_IOERR;
+}
+
+static mpp_err open_store(struct daemon *d, struct fault *f)
+{
+	struct store_error why = {""};
+	char path[PATH_MAX];
+	mpp_err err;
+
+	path_in_state(d, "store.mdb", path);
+	err = store_lmdb_open(path, (size_t)d->conf.store_size, &d->store,
+			      &why);
+	return err == MPP_OK ? err
+			     : fault_set(f, err, exit_code_of(err), "%s",
+					 why.text);
+}
+
+static mpp_err read_key(struct daemon *d, struct fault *f)
+{
+	char path[PATH_MAX];
+	bool created;
+	mpp_err err;
+
+	path_in_state(d, "service.key", path);
+	err = keyfile_load(path, &d->crypto, &d->secrets, &created, f);
+	if (err == MPP_OK && created)
+		log_write(LOG_LEVEL_INFO, "service key made", "file", path,
+			  NULL);
+	return err;
+}
+
+static mpp_err make_service(struct daemon *d, struct fault *f)
+{
+	const mpp_service_config config = memory_config(&d->conf);
+	const mpp_err err = memory_service(&config, &d->secrets, &d->crypto,
+					   &d->memory, f);
+
+	mem_wipe(&d->secrets, sizeof(d->secrets));
+	if (err == MPP_OK)
+		d->service = memory_get(&d->memory);
+	return err;
+}
+
+/* ---- loading ---- */
+
+struct loading {
+	struct daemon *d;
+	uint64_t n;
+	uint8_t kind; /* first octet of the key that was refused */
+	mpp_err refused;
+};
+
+static mpp_err load_record(void *arg, mpp_bytes key, mpp_bytes value)
+{
+	struct loading *l = arg;
+	const mpp_err err = mpp_service_load(l->d->service, key, value);
+
+	if (err == MPP_OK) {
+		l->n++;
+		return err;
+	}
+	l->refused = err;
+	l->kind = key.len > 0 ? key.p[0] : 0;
+	return err;
+}
+
+static const char *limit_of(uint8_t kind)
+{
+	switch (kind) {
+	case 'a':
+		return "accounts";
+	case 'd':
+		return "devices and devices-per-account";
+	case 'i':
+		return "invitations";
+	default:
+		return "stores and stores-per-account";
+	}
+}
+
+static mpp_err fail_load(const struct loading *l, mpp_err err, const char *why,
+			 struct fault *f)
+{
+	if (l->refused == MPP_ERR_LIMIT)
+		return fault_set(f, err, EX_CONFIG,
+				 "the store holds more than the configuration "
+				 "allows: raise [limits] %s",
+				 limit_of(l->kind));
+	if (l->refused != MPP_OK)
+		return fault_set(f, err, EX_DATAERR,
+				 "record %llu of the store is none of this "
+				 "version: %s; put back a copy, or use the "
+				 "version that wrote it",
+				 (unsigned long long)l->n + 1,
+				 mpp_err_text(l->refused));
+	return fault_set(f, err, exit_code_of(err), "%s", why);
+}
+
+static mpp_err load_all(struct daemon *d, struct fault *f)
+{
+	struct loading l = {.d = d};
+	struct store_error why = {""};
+	char n[LOG_NUMBER];
+	const mpp_err err =
+		d->store->ops->load(d->store, load_record, &l, &why);
+
+	if (err != MPP_OK)
+		return fail_load(&l, err, why.text, f);
+	log_write(LOG_LEVEL_INFO, "loaded", "records", log_number(n, l.n),
+		  NULL);
+	return MPP_OK;
+}
+
+static mpp_err start_thread(struct daemon *d, struct fault *f)
+{
+	const mpp_err err = store_thread_start(d->store, &d->thread);
+
+	return err == MPP_OK ? err
+			     : fault_set(f, err, EX_OSERR,
+					 "cannot start the store's thread: %s",
+					 mpp_err_text(err));
+}
+
+static mpp_err bind_all(struct daemon *d, struct fault *f)
+{
+	mpp_err err = MPP_OK;
+	size_t i;
+
+	for (i = 0; i < d->conf.listen.n && err == MPP_OK; i++)
+		err = udp_listen(&d->udp, &d->conf.listen.at[i], f);
+	return err;
+}
+
+static mpp_err open_control(struct daemon *d, struct fault *f)
+{
+	const struct web_config config = {
+		.service = d->service,
+		.crypto = &d->crypto,
+		.udp = &d->udp.count,
+		.version = MPP_VERSION,
+		.store = d->store->ops->name,
+		.listen = d->names.listen,
+		.endpoints = d->names.endpoint,
+		.started = clock_now().mono,
+	};
+	int fd;
+	mpp_err err = control_open(&d->conf, &d->control, &fd, f);
+
+	return err == MPP_OK ? web_open(&config, fd, &d->web, f) : err;
+}
+
+static bool watch(const struct daemon *d, int fd)
+{
+	struct epoll_event e = {.events = EPOLLIN, .data = {.fd = fd}};
+
+	return epoll_ctl(d->epoll, EPOLL_CTL_ADD, fd, &e) == 0;
+}
+
+static mpp_err watch_all(struct daemon *d, struct fault *f)
+{
+	bool well;
+	sigset_t set;
+	size_t i;
+
+	(void)sigemptyset(&set);
+	(void)sigaddset(&set, SIGTERM);
+	(void)sigaddset(&set, SIGINT);
+	d->signals = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+	d->epoll = epoll_create1(EPOLL_CLOEXEC);
+	well = d->signals >= 0 && d->epoll >= 0 && watch(d, d->signals) &&
+	       watch(d, store_thread_fd(d->thread)) &&
+	       watch(d, web_fd(d->web));
+	for (i = 0; i < d->udp.n && well; i++)
+		well = watch(d, d->udp.fd[i]);
+	return well ? MPP_OK
+		    : fault_set(f, MPP_ERR_IO, EX_OSERR,
+				"cannot watch descriptors: %s",
+				strerror(errno));
+}
+
+mpp_err daemon_start(struct daemon *d, struct fault *f)
+{
+	static mpp_err (*const steps[])(struct daemon *d, struct fault *f) = {
+		take_crypto, take_names,   take_state,	 open_store,
+		read_key,    make_service, load_all,	 start_thread,
+		bind_all,    open_control, watch_all,
+	};
+	mpp_err err = MPP_OK;
+	size_t i;
+
+	for (i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+		if ((err = steps[i](d, f)) != MPP_OK)
+			return err;
+	}
+	return err;
+}
+
+static void close_fd(int *fd)
+{
+	if (*fd >= 0)
+		(void)close(*fd);
+	*fd = -1;
+}
+
+/* In the reverse order; the lock goes last. */
+void daemon_end(struct daemon *d)
+{
+	control_remove(&d->control);
+	web_close(d->web);
+	d->web = NULL;
+	udp_close(&d->udp);
+	if (d->thread != NULL)
+		store_thread_stop(d->thread);
+	d->thread = NULL;
+	memory_free(&d->memory);
+	if (d->store != NULL)
+		d->store->ops->close(d->store);
+	d->store = NULL;
+	mem_wipe(&d->secrets, sizeof(d->secrets));
+	mpp_crypto_free(&d->crypto);
+	close_fd(&d->epoll);
+	close_fd(&d->signals);
+	close_fd(&d->state_fd);
+}

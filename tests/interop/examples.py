@@ -1,0 +1,479 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""The worked examples of docs/protocol.md, computed by mpp_peer.py from
+fixed keys.
+
+    examples.py          say which examples of the document are not as computed
+    examples.py --write  put the computed ones into the document
+
+An example is a fenced block whose opening line is ```hex name=N, ```json
+name=N or ```text name=N. In hex blocks # begins a comment, white space means
+nothing, and 00*7 is seven times the octet 00."""
+import json
+import re
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+# pylint: disable=wrong-import-position
+import mpp_peer as m
+
+DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "protocol.md"
+FENCE = re.compile(r"^```(hex|json|text) name=(\S+)\n(.*?)^```$", re.M | re.S)
+COUNT = re.compile(r"\*\*Examples in this document: (\d+)\.\*\*")
+HEX_LINE = 32   # octets
+RUN = 16        # so many equal octets are written as a run
+
+
+# ---- reading the document ----
+
+def parse_hex(text):
+    out = b""
+    for line in text.splitlines():
+        for word in line.split("#")[0].split():
+            octets, star, times = word.partition("*")
+            out += bytes.fromhex(octets) * (int(times) if star else 1)
+    return out
+
+
+def read_document(text):
+    """{name: (kind, octets)}; a name that stands twice is an error."""
+    found = {}
+    for kind, name, body in FENCE.findall(text):
+        if name in found:
+            raise ValueError(f"example {name} stands twice")
+        found[name] = (kind, parse_hex(body) if kind == "hex"
+                       else body.strip().encode())
+    return found
+
+
+def stated(text):
+    return int(COUNT.search(text).group(1))
+
+
+# ---- rendering ----
+
+def piece_lines(octets, comment):
+    if len(octets) > RUN and len(set(octets)) == 1:
+        lines = [f"{octets[:1].hex()}*{len(octets)}"]
+    else:
+        lines = [octets[i:i + HEX_LINE].hex()
+                 for i in range(0, len(octets), HEX_LINE)] or [""]
+    if comment and len(lines[0]) > 38:
+        lines.insert(0, f"# {comment}")
+    elif comment:
+        lines[0] = f"{lines[0]:<40}# {comment}"
+    return lines
+
+
+def render(example):
+    if not isinstance(example, list):
+        return example + "\n"
+    lines = [line for piece in example for line in piece_lines(*piece)]
+    return "\n".join(line.rstrip() for line in lines) + "\n"
+
+
+def octets_of(example):
+    if not isinstance(example, list):
+        return example.encode()
+    return b"".join(octets for octets, _ in example)
+
+
+def jsonb_pieces(value, lead=b"", said=""):
+    """One piece a member; `lead` are octets that go with the first."""
+    if isinstance(value, dict):
+        out = [(lead + b"{", said + "{")]
+        for name, member in value.items():
+            head = m.write_jsonb(name)
+            out += jsonb_pieces(member, head, f'"{name}" ')
+        return out + [(b"}", "}")]
+    if isinstance(value, list):
+        out = [(lead + b"[", said + "[")]
+        for item in value:
+            out += jsonb_pieces(item)
+        return out + [(b"]", "]")]
+    shown = f"{len(value)} octets" if isinstance(value, m.Data) \
+        else json.dumps(value)
+    return [(lead + m.write_jsonb(value), said + shown)]
+
+
+# ---- what is given ----
+
+SERVICE = m.KeyPair(1, bytes(range(0x01, 0x21)))
+DEVICE = m.KeyPair(1, bytes(range(0x21, 0x41)))
+EPH_INITIATOR = m.KeyPair(1, bytes(range(0x41, 0x61)))
+EPH_RESPONDER = m.KeyPair(1, bytes(range(0x61, 0x81)))
+EPH_COMPLETE = m.KeyPair(1, bytes(range(0x81, 0xa1)))
+SERVICE_448 = m.KeyPair(2, bytes(range(0x01, 0x39)))
+SID_KEY = bytes(range(0xa0, 0xb0))
+RESET_KEY = bytes(range(0xc0, 0xe0))
+STREAM = (3, 0x01020304)
+RANDOMS = (bytes(range(0xf0, 0xf8)), bytes(range(0xe0, 0xe8)))
+REPLY_IDS = {"hello": bytes(range(0x50, 0x60)),
+             "complete": bytes(range(0x60, 0x70)),
+             "exchange": bytes(range(0x70, 0x80))}
+CLIENT_ID = bytes(range(0x30, 0x40))
+INSTANCE = bytes(range(0x11, 0x19))
+INVITATION = bytes(range(0xb0, 0xc0))
+COOKIE_SECRET = bytes(range(0x10, 0x30))
+ACCOUNT = "alice@example.com"
+NOW_MS = 1700000000000
+TICKS = 621355968000000000 + NOW_MS * 10000
+SUITES_BOTH = b"\x01\x02"
+STREAM_IDS = b"".join(m.issue_id(SID_KEY, *STREAM, r) for r in RANDOMS)
+ENDPOINT = {"IpAddress": m.Data([192, 0, 2, 7]), "Port": 40000}
+DIGEST = m.Data(m.sha512(b"the inbound spool")[:32])
+INBOUND = {"Store": "mmm_Inbound", "Index": 42, "Digest": DIGEST}
+CONTACT = {"Store": "mmm_Contact", "Index": 7}
+FIRST_SERIAL = 1699999999000000
+SERIAL = 1700000000000001
+
+
+def common(acknowledge=None, **before):
+    out = {**before, "EndPoint": ENDPOINT, "Now": "2023-11-14T22:13:20Z",
+           "Ticks": TICKS, "LeapSeconds": 37}
+    if acknowledge is not None:
+        out["Acknowledge"] = acknowledge
+    return out
+
+
+def client_messages():
+    ack = {"Acknowledge": FIRST_SERIAL}
+    return {
+        "PresenceConnectRequest": {
+            "Stores": ["mmm_Inbound", "mmm_Contact"], "Timeout": 60000,
+            "Serial": 1, "Acknowledge": 0},
+        "PresenceDisconnectRequest": {"Serial": 7, **ack},
+        "PresenceStatusRequest": {"Stores": ["mmm_Contact"], "Serial": 3,
+                                  **ack},
+        "PresenceHeartbeat": {"Serial": 2, **ack},
+        "PresenceEndpointRequest": {"Serial": 4, **ack},
+        "PresencePublishRequest": {
+            "StoreStatus": [INBOUND, CONTACT], "Serial": 5, **ack},
+        "PresenceAcknowledge": {"Acknowledge": SERIAL},
+    }
+
+
+def service_messages():
+    vector = {"StoreStatus": [{"Store": "mmm_Inbound", "Index": 41}],
+              "Bitmask": m.bitmask(["mmm_Inbound"]), "Serial": FIRST_SERIAL}
+    return {
+        "PresenceConnectResponse": {"ConnectionTimeout": 60000, **common(1),
+                                    **vector},
+        "PresenceDisconnectResponse": common(7),
+        "PresenceStatus": {
+            **common(3), "StoreStatus": [CONTACT],
+            "Bitmask": m.bitmask(["mmm_Contact"])},
+        "PresenceEndpointResponse": common(4),
+        "PresencePublishResponse": {"Serial": SERIAL,
+                                    "Skipped": ["mmm_Contact"], **common(5)},
+        "PresenceNotify": {
+            **common(), "StoreStatus": [CONTACT, INBOUND],
+            "Bitmask": m.bitmask(["mmm_Inbound", "mmm_Contact"]),
+            "Serial": SERIAL},
+        "PresenceErrorInvalidSerial": {"Serial": 5, **common(4)},
+        "PresenceError": common(6, Status=400,
+                                StatusDescription="no such request"),
+    }
+
+
+MESSAGES = {**client_messages(), **service_messages()}
+
+
+def of(kind):
+    return {kind: MESSAGES[kind]}
+
+
+# ---- sections 3 to 5.2 ----
+
+def list_pieces(items, numbers=None):
+    """An extension list, one piece an extension."""
+    out = []
+    for name, value in items.items():
+        if isinstance(name, bytes):
+            said = "one of the longer tags"
+        else:
+            said = name if isinstance(name, str) else f"number {name}"
+        out.append((m.put_list({name: value}, numbers)[:-1], said))
+    return out + [(b"\xff", "end of the list")]
+
+
+def primitives():
+    out = {f"int.{v}": [(m.put_int(v), str(v))]
+           for v in (37, 15293, 494878333, 151288809941952652)}
+    out["int.37-in-two-octets"] = [(b"\x40\x25", "37, read but not written")]
+    out["list"] = list_pieces({
+        "Suites": SUITES_BOTH, "Timestamp": m.put_int(NOW_MS), 100: b"?",
+        b"ab\xe3": b"\x00\xff"})
+    out["params"] = list_pieces(
+        {"Quantum": m.put_int(64), "Instance": INSTANCE}, m.PARAMS)
+    block = (STREAM[0].to_bytes(4, "big"), STREAM[1].to_bytes(4, "big"))
+    out["sid.key"] = [(SID_KEY, "sid_key")]
+    out["sid.block"] = [(block[0], "slot 3"), (block[1], "generation"),
+                        (RANDOMS[0], "random")]
+    out["sid.first"] = [(STREAM_IDS[:16], "AES-128-ECB(sid_key, block)")]
+    out["sid.second"] = [(STREAM_IDS[16:], "the same stream, other random")]
+    return out
+
+
+def keys():
+    out = {}
+    for name, pair in (("service", SERVICE), ("device", DEVICE),
+                       ("ephemeral.initiator", EPH_INITIATOR),
+                       ("ephemeral.responder", EPH_RESPONDER),
+                       ("ephemeral.complete", EPH_COMPLETE),
+                       ("service448", SERVICE_448)):
+        out[f"{name}.secret"] = [(pair.secret, "")]
+        out[f"{name}.public"] = [(pair.public, "")]
+    for name, suite, pair in (("25519", 1, SERVICE), ("448", 2,
+                                                      SERVICE_448)):
+        head = m.SUITES[suite].spki_head
+        binary = m.udf(suite, pair.public)
+        out[f"spki.{name}"] = [(head, "SEQUENCE, SEQUENCE, OID, BIT STRING"),
+                               (pair.public, "the raw key")]
+        out[f"udf.{name}"] = [(binary[:1], "SHA-2-512 content digest"),
+                              (binary[1:17], "KeyId"), (binary[17:], "")]
+        out[f"udf.{name}.text"] = m.udf_text(binary, 260)
+    return out
+
+
+def invitation():
+    text = m.base64.b32encode(INVITATION).decode().rstrip("=")
+    pin = m.udf_text(m.udf(1, SERVICE.public), 260)
+    return {
+        "invitation.secret": [(INVITATION, "")],
+        "invitation.uri": f"mpp://192.0.2.1:15099/{ACCOUNT}?k={pin}#{text}",
+    }
+
+
+# ---- section 5.3 to 5.6: connection datagrams ----
+
+def head_pieces(kind, said, suite, reply_id, items):
+    return [(bytes(16), "zeros: a connection datagram"),
+            (bytes([kind]), f"type: {said}"), (m.put_int(1), "version"),
+            (m.put_int(suite), "suite"),
+            (m.put_bytes(reply_id), "reply_id"), *list_pieces(items)]
+
+
+def with_padding(pieces):
+    size = len(octets_of(pieces))
+    return pieces + [(bytes(1200 - size), "padding to 1200")]
+
+
+def answer_pieces(kind, said, suite, reply_id, items, noise):
+    return [(reply_id, "reply_id"), (bytes([kind]), f"type: {said}"),
+            (m.put_int(1), "version"), (m.put_int(suite), "suite"),
+            *list_pieces(items), *noise]
+
+
+def cookie():
+    """The Challenge of section 5.4, as one service makes it."""
+    expiry = (1060).to_bytes(4, "big")
+    key = m.hmac512(COOKIE_SECRET, ((1060 - 30) // 60).to_bytes(4, "big"))
+    where = bytes([192, 0, 2, 7]).ljust(16, b"\0") \
+        + (40000).to_bytes(2, "big") + b"\x04\x00"
+    return expiry + m.hmac512(key, where, b"\x01", expiry)[:16]
+
+
+def in_the_clear():
+    challenge = {"Suites": SUITES_BOTH,
+                 "PublicKey": m.put_int(1) + SERVICE.public,
+                 "Challenge": cookie()}
+    none = [(m.put_int(0), "no noise message")]
+    return {
+        "hello": with_padding(
+            head_pieces(m.HELLO, "InitiatorHello", 0, REPLY_IDS["hello"],
+                        {"Suites": b"\x01"}) + none),
+        "challenge.secret": [(COOKIE_SECRET, "")],
+        "challenge.value": [(cookie()[:4], "expiry"),
+                            (cookie()[4:], "MAC")],
+        "challenge": answer_pieces(m.R_CHALLENGE, "ResponderChallenge", 1,
+                                   REPLY_IDS["hello"], challenge, none),
+        "error": answer_pieces(
+            m.R_ERROR, "Error", 0, REPLY_IDS["hello"],
+            {"Close": m.put_close(400, "version 1 is spoken here")}, none),
+    }
+
+
+def first_items(invite):
+    items = {"Token": INVITATION} if invite else {}
+    items.update({
+        "StreamId": CLIENT_ID, "Service": b"mmmpresence",
+        "Claim": ACCOUNT.encode(),
+        "Timestamp": m.put_int(NOW_MS - (1000 if invite else 0)),
+        "Params": m.put_list({"Instance": INSTANCE}, m.PARAMS)})
+    return items
+
+
+def noise_pieces(sealed, suite_len=32):
+    return [(m.put_int(len(sealed)), "length of noise_message"),
+            (sealed[:suite_len], "e, the ephemeral public key"),
+            (sealed[suite_len:2 * suite_len + 16], "s, sealed"),
+            (sealed[2 * suite_len + 16:], "the payload, sealed")]
+
+
+def initiator(name, kind, said, items, payload, ephemeral):
+    head = head_pieces(kind, said, 1, REPLY_IDS[name], items)
+    noise = m.Noise(1, b"RUD/1" + octets_of(head), DEVICE, SERVICE.public)
+    sealed = noise.write1(octets_of(payload), ephemeral)
+    return noise, with_padding(head + noise_pieces(sealed))
+
+
+def complete():
+    payload = list_pieces(first_items(invite=True))
+    _, datagram = initiator(
+        "complete", m.COMPLETE, "InitiatorComplete",
+        {"KeyId": m.key_id(1, SERVICE.public), "Challenge": cookie()},
+        payload, EPH_COMPLETE)
+    return {"complete.payload": payload, "complete": datagram}
+
+
+def reset_token():
+    number = STREAM[0].to_bytes(4, "big") + STREAM[1].to_bytes(4, "big")
+    return m.hmac512(RESET_KEY, number)[:16]
+
+
+def exchange():
+    payload = list_pieces(first_items(invite=False)) \
+        + jsonb_pieces(of("PresenceConnectRequest"))
+    noise, datagram = initiator(
+        "exchange", m.EXCHANGE, "InitiatorExchange",
+        {"KeyId": m.key_id(1, SERVICE.public)}, payload, EPH_INITIATOR)
+    answer = list_pieces({"Suites": SUITES_BOTH, "StreamId": STREAM_IDS,
+                          "ResetToken": reset_token()}) \
+        + jsonb_pieces(of("PresenceConnectResponse"))
+    connect = m.read_connect(octets_of(datagram), from_initiator=True)
+    peer = m.Noise(1, b"RUD/1" + connect.prologue, SERVICE)
+    assert peer.read1(connect.noise) == octets_of(payload)
+    sealed = peer.write2(octets_of(answer), EPH_RESPONDER)
+    assert noise.read2(sealed) == octets_of(answer)
+    assert noise.split() == peer.split()
+    return noise, {
+        "exchange.payload": payload, "exchange": datagram,
+        "responder.payload": answer,
+        "responder": answer_pieces(
+            m.R_COMPLETE, "ResponderComplete", 1, REPLY_IDS["exchange"], {},
+            [(m.put_int(len(sealed)), "length of noise_message"),
+             (sealed[:32], "e"), (sealed[32:], "the payload, sealed")]),
+        "refusal.payload": list_pieces({"Suites": SUITES_BOTH})
+        + jsonb_pieces({"PresenceConnectResponse": {
+            "Newest": NOW_MS, **common(
+                1, Status=401, StatusDescription="Timestamp is not newer")}}),
+    }
+
+
+def key_pieces(k):
+    found = m.packet_keys(k)
+    return [(found.key, "key"), (found.salt, "salt"), (found.hdr, "hdr")]
+
+
+# ---- section 6: data packets ----
+
+def packet(name, keys_, stream_id, header, pieces):
+    plain = octets_of(pieces)
+    full = m.padded(plain)
+    sealed = m.seal_packet(keys_, stream_id, header, full)
+    block = header.octets()
+    return {
+        f"{name}.header": [
+            (block[:6], f"datagram index {header.index}"),
+            (block[6:7], "flags"), (block[7:8], "packet count"),
+            (block[8:9], "packet index"), (block[9:10], "packet sequence"),
+            (block[10:14], "received index"), (block[14:], "received bits")],
+        f"{name}.plain": pieces + [(bytes(len(full) - len(plain)),
+                                    "padding")],
+        f"{name}": [(sealed[:16], "stream identifier"),
+                    (sealed[16:32], "header, encrypted"),
+                    (sealed[32:-16], "ciphertext"), (sealed[-16:], "tag")],
+    }
+
+
+def packets(noise):
+    to_service, to_device = noise.split()
+    up, down = m.packet_keys(to_service), m.packet_keys(to_device)
+    sid, empty = STREAM_IDS[:16], [(b"\xff", "an empty extension list")]
+    out = {
+        "handshake.hash": [(noise.h, "")],
+        "split.to-service": [(to_service, "")],
+        "split.to-device": [(to_device, "")],
+        "keys.to-service": key_pieces(to_service),
+        "keys.to-device": key_pieces(to_device),
+    }
+
+    def add(name, keys_, stream_id, header, *body):
+        out.update(packet(name, keys_, stream_id, header, list(body)))
+
+    held = {"PresenceAcknowledge": {"Acknowledge": FIRST_SERIAL}}
+    add("confirm", up, sid, m.Header(0, m.FINAL | m.ACK_WANTED), *empty,
+        *jsonb_pieces(held))
+    add("confirmed", down, CLIENT_ID,
+        m.Header(0, m.FINAL | m.ACK, ack_index=0, ack_bits=1), *empty)
+    add("heartbeat", up, sid, m.Header(1), *empty,
+        *jsonb_pieces(of("PresenceHeartbeat")))
+    out["heartbeat.nonce"] = [(up.salt, "salt"),
+                              (bytes(5) + b"\x01", "datagram index"),
+                              (b"\x00", "packet index"),
+                              (b"\x00", "packet sequence")]
+    add("notify", down, CLIENT_ID, m.Header(2, m.FINAL | m.ACK_WANTED),
+        *empty, *jsonb_pieces(of("PresenceNotify")))
+    add("acknowledge", up, sid,
+        m.Header(2, m.FINAL | m.ACK, ack_index=2, ack_bits=1), *empty,
+        *jsonb_pieces(of("PresenceAcknowledge")))
+    add("probe", down, CLIENT_ID, m.Header(3, m.FINAL | m.ACK_WANTED),
+        *empty)
+    fields = m.Header(0x010203040506, m.FINAL | m.ACK | m.ACK_WANTED, 5, 3, 2,
+                      0x0a0b0c0d, 0x0015)
+    add("fields", down, CLIENT_ID, fields, *empty)
+    out["fields.nonce"] = [(m.nonce_of(down, fields), "")]
+    add("close", up, sid, m.Header(3),
+        *list_pieces({"Close": m.put_close(0, "")}))
+    add("removed", down, CLIENT_ID, m.Header(4), *list_pieces({
+        "Close": m.put_close(403,
+                             "this device was removed from its account")}))
+    return out
+
+
+# ---- section 11: messages ----
+
+def messages():
+    out = {}
+    for kind, members in MESSAGES.items():
+        value = {kind: members}
+        out[f"{kind}.jsonb"] = jsonb_pieces(value)
+        out[f"{kind}.json"] = json.dumps(m.plain_json(value), indent=2)
+    return out
+
+
+def compute():
+    noise, connected = exchange()
+    return {**primitives(), **keys(), **invitation(), **in_the_clear(),
+            **complete(), **connected, **packets(noise), **messages()}
+
+
+def write(text, computed):
+    def fill(found):
+        kind, name, _ = found.groups()
+        return f"```{kind} name={name}\n{render(computed[name])}```"
+
+    text = FENCE.sub(fill, text)
+    number = len(FENCE.findall(text))
+    return COUNT.sub(f"**Examples in this document: {number}.**", text)
+
+
+def main():
+    computed, text = compute(), DOCUMENT.read_text(encoding="utf-8")
+    if sys.argv[1:] == ["--write"]:
+        DOCUMENT.write_text(write(text, computed), encoding="utf-8")
+        text = DOCUMENT.read_text(encoding="utf-8")
+    found = read_document(text)
+    wrong = [name for name, (_, octets) in found.items()
+             if name not in computed or octets != octets_of(computed[name])]
+    missing = sorted(set(computed) - set(found))
+    print(f"{len(found)} examples, {stated(text)} stated, wrong: {wrong}, "
+          f"not in the document: {missing}")
+    return 1 if wrong or missing or len(found) != stated(text) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
