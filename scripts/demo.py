@@ -232,7 +232,7 @@ def play(demo):
     print(TABLE.format("PUBLISHED", "ACCOUNT", "STORE", "DEVICE", "SERIAL",
                        "RTT", "PORT", "ARRIVED"))
     n = 0
-    while not demo.options.once or n < len(PUBLICATIONS):
+    while not demo.options.once or n < demo.options.publications:
         demo.publish(*PUBLICATIONS[n % len(PUBLICATIONS)])
         n += 1
         if not demo.options.once:
@@ -243,12 +243,15 @@ def play(demo):
           "acknowledged")
 
 
-def main():
+def arguments():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--bin", required=True, metavar="DIR",
                         help="where mppd, mppctl and mpp are")
     parser.add_argument("--once", action="store_true",
                         help="five publications, then stop")
+    parser.add_argument("--publications", type=int, metavar="N",
+                        default=len(PUBLICATIONS),
+                        help="how many with --once (%(default)s)")
     parser.add_argument("--timeout", type=float, default=20, metavar="S",
                         help="how long one publication may take (20)")
     parser.add_argument("--port", type=int, default=0,
@@ -257,7 +260,11 @@ def main():
                         help="leave the directory with state and log")
     parser.add_argument("--before-publish", metavar="COMMAND",
                         help=argparse.SUPPRESS)
-    demo = Demo(parser.parse_args())
+    return parser
+
+
+def main():
+    demo = Demo(arguments().parse_args())
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         play(demo)
