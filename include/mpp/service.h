@@ -31,7 +31,7 @@ typedef struct mpp_service_config {
 	uint32_t stores;       /**< store entries of all accounts and
 				       changes on their way [4096]: 176 each */
 	uint32_t invitations;  /**< [256]: 128 each */
-	uint32_t operations;   /**< changes waiting for the store [1024]: 216 */
+	uint32_t operations;   /**< changes waiting for the store [1024]: 264 */
 	uint32_t commit_bytes; /**< a batch for the store [262144], twice */
 	uint32_t devices_per_account; /**< [64] */
 	uint32_t stores_per_account;  /**< [128], at most 128 */

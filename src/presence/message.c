@@ -122,14 +122,20 @@ static mpp_err get_store(mpp_json_reader *r, mpp_buf *scratch,
 	while ((err = mpp_json_next(r, &it)) == MPP_OK &&
 	       it.kind != MPP_JSON_CLOSE) {
 		if (mpp_json_text_is(&it.name, "Store")) {
-			if (!is_text(&it) || st.store.p != NULL)
+			if (st.store.p != NULL)
+				return MPP_ERR_DUPLICATE;
+			if (!is_text(&it))
 				return MPP_ERR_TYPE;
 			st.store.p = p;
 			err = get_text(&it.text, p, MPP_STORE_MAX,
 				       &st.store.len);
 		} else if (mpp_json_text_is(&it.name, "Index")) {
+			if (st.index != UINT64_MAX)
+				return MPP_ERR_DUPLICATE;
 			err = get_uint(&it, &st.index);
 		} else if (mpp_json_text_is(&it.name, "Digest")) {
+			if (st.digest.p != NULL)
+				return MPP_ERR_DUPLICATE;
 			st.digest.p = p + MPP_STORE_MAX;
 			err = get_data(&it, p + MPP_STORE_MAX, MPP_DIGEST_MAX,
 				       &st.digest.len);

@@ -63,6 +63,7 @@ struct change {
 	uint32_t index; /* invitation, device, half-open, or binding */
 	uint32_t generation;
 	uint32_t request;
+	uint64_t skipped[2]; /* by_device: entries skipped, by store number */
 	mpp_addr from;
 };
 

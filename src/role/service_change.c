@@ -254,6 +254,23 @@ static unsigned merge_all(struct mpp_service *s, const struct account *a,
 	return changes;
 }
 
+/* The same by store number, for an answer that is made when the request is no
+ * longer there. A store that only waits for the disk gets its number now. */
+static void note_skipped(struct mpp_service *s, const mpp_store_status *st,
+			 const mpp_published *done, struct change *c)
+{
+	struct account *a = account_at(&s->state, c->account);
+	uint8_t number;
+	size_t i;
+
+	for (i = 0; c->by_device && i < MSG_STORES_MAX; i++) {
+		if (filter_has(done->skipped, (uint8_t)i) &&
+		    account_number(&s->state, a, st[i].store, &number) ==
+			    MPP_OK)
+			filter_add(c->skipped, number);
+	}
+}
+
 mpp_err service_publish(struct mpp_service *s, struct change *c,
 			const mpp_store_status *stores, size_t n, bool reset,
 			mpp_wall now, mpp_published *out)
@@ -268,6 +285,7 @@ mpp_err service_publish(struct mpp_service *s, struct change *c,
 	if (err != MPP_OK)
 		return err;
 	changes = merge_all(s, a, stores, n, reset, &done);
+	note_skipped(s, stores, &done, c);
 	first = assigned + 1 > now.us ? assigned + 1 : now.us;
 	if (changes != 0) {
 		done.serial = first;

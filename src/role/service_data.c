@@ -291,24 +291,51 @@ static bool publish_waits(const struct mpp_service *s, const struct request *q)
 	return false;
 }
 
-static void publish_answered(struct mpp_service *s, struct request *q,
-			     const mpp_published *done,
-			     const mpp_store_status *stores)
+/* Names of the stores that were skipped, by their numbers. */
+static void put_skipped(const struct mpp_service *s, mpp_json_writer *w,
+			const struct account *a, const uint64_t skipped[2])
 {
-	unsigned i;
+	uint32_t i;
 
-	if (!begin_answer(s, q, MSG_PUBLISH_RESPONSE))
+	if ((skipped[0] | skipped[1]) == 0)
 		return;
-	mpp_json_uint(&q->o.w, "Serial", done->serial);
-	if ((done->skipped[0] | done->skipped[1]) != 0) {
-		mpp_json_array(&q->o.w, "Skipped");
-		for (i = 0; i < MSG_STORES_MAX; i++) {
-			if (filter_has(done->skipped, (uint8_t)i))
-				mpp_json_string(&q->o.w, NULL, stores[i].store);
-		}
-		mpp_json_close(&q->o.w);
+	mpp_json_array(w, "Skipped");
+	for (i = a->stores.head; i != NONE; i = entry_at(&s->state, i)->next) {
+		const struct entry *e = entry_at(&s->state, i);
+
+		if (filter_has(skipped, e->number))
+			mpp_json_string(w, NULL, entry_name(e));
 	}
-	end_answer(s, q);
+	mpp_json_close(w);
+}
+
+/* A device's publish is durable, or failed. */
+static void answer_change(struct mpp_service *s, const struct change *c,
+			  mpp_instant now, mpp_outbox *out)
+{
+	const struct binding *b = binding_at(&s->state, c->index);
+	struct msg_common common =
+		service_common(s, &c->from, now.wall, c->request);
+	struct outgoing o;
+
+	if (b->state == BINDING_FREE || b->generation != c->generation ||
+	    !service_begin(s, out, (b->flags & BIND_JSON) != 0, &o))
+		return;
+	if (c->err != MPP_OK) {
+		common.status = MPP_STATUS_OVERLOADED;
+		common.description = "the store failed; try again";
+	}
+	msg_begin(&o.w, MSG_PUBLISH_RESPONSE);
+	if (c->err == MPP_OK) {
+		mpp_json_uint(&o.w, "Serial", c->serial);
+		put_skipped(s, &o.w, account_at(&s->state, c->account),
+			    c->skipped);
+	}
+	msg_put_common(&o.w, &common);
+	msg_end(&o.w);
+	s->count.requests++;
+	if (service_finish(s, c->index, &o, &c->from, 0, NULL, out) != MPP_OK)
+		s->count.send_errors++;
 }
 
 /* The entries as values; their text lies in s->plain. */
@@ -339,6 +366,21 @@ static void publish_verdict(struct mpp_service *s, struct request *q,
 			     "StoreStatus is missing or not possible");
 }
 
+/* Account, when it is said, must be the device's own. */
+static bool names_own_account(struct mpp_service *s, const struct msg *m,
+			      const struct account *a)
+{
+	uint8_t *name = s->plain + MPP_ACCOUNT_MAX;
+	mpp_buf text = {s->plain, MPP_ACCOUNT_MAX, 0};
+
+	if (!msg_has(m, FIELD_ACCOUNT))
+		return true;
+	return mpp_json_text_copy(&m->account, &text) == MPP_OK &&
+	       account_canonical((mpp_bytes){text.p, text.len}, name) ==
+		       MPP_OK &&
+	       bytes_eq((mpp_bytes){name, text.len}, account_name(a));
+}
+
 NOINLINE static void publish(struct mpp_service *s, struct request *q)
 {
 	struct binding *b = binding_at(&s->state, q->in.slot);
@@ -350,7 +392,8 @@ NOINLINE static void publish(struct mpp_service *s, struct request *q)
 	mpp_err err;
 
 	if ((d->rights & MPP_RIGHT_PUBLISH) == 0 ||
-	    (q->m->reset && (d->rights & MPP_RIGHT_RESET) == 0)) {
+	    (q->m->reset && (d->rights & MPP_RIGHT_RESET) == 0) ||
+	    !names_own_account(s, q->m, account_at(&s->state, d->account))) {
 		answer_error(s, q, MPP_STATUS_FORBIDDEN,
 			     "this device may not publish so");
 		return;
@@ -368,33 +411,7 @@ NOINLINE static void publish(struct mpp_service *s, struct request *q)
 	if (err != MPP_OK)
 		publish_verdict(s, q, err);
 	else if (!done.waiting)
-		publish_answered(s, q, &done, stores);
-}
-
-/* A device's publish is durable, or failed. */
-static void answer_change(struct mpp_service *s, const struct change *c,
-			  mpp_instant now, mpp_outbox *out)
-{
-	const struct binding *b = binding_at(&s->state, c->index);
-	struct msg_common common =
-		service_common(s, &c->from, now.wall, c->request);
-	struct outgoing o;
-
-	if (b->state == BINDING_FREE || b->generation != c->generation ||
-	    !service_begin(s, out, (b->flags & BIND_JSON) != 0, &o))
-		return;
-	if (c->err != MPP_OK) {
-		common.status = MPP_STATUS_OVERLOADED;
-		common.description = "the store failed; try again";
-	}
-	msg_begin(&o.w, MSG_PUBLISH_RESPONSE);
-	if (c->err == MPP_OK)
-		mpp_json_uint(&o.w, "Serial", c->serial);
-	msg_put_common(&o.w, &common);
-	msg_end(&o.w);
-	s->count.requests++;
-	if (service_finish(s, c->index, &o, &c->from, 0, NULL, out) != MPP_OK)
-		s->count.send_errors++;
+		answer_change(s, &c, q->in.now, q->in.out);
 }
 
 void service_answer(struct mpp_service *s, mpp_instant now, mpp_outbox *out)
@@ -542,8 +559,10 @@ static mpp_err take_opened(struct mpp_service *s, struct incoming *in,
 		return MPP_OK;
 	}
 	if (b->state == BINDING_INITIAL) {
-		if (!service_confirm(s, in->slot, s->msg.acknowledge, in->now,
-				     in->out))
+		if (!service_confirm(s, in->slot,
+				     readable == MPP_OK ? s->msg.acknowledge
+							: 0,
+				     in->now, in->out))
 			return MPP_ERR_AGAIN;
 	} else {
 		b->seen_ms = ms_of(in->now.mono);

@@ -126,9 +126,8 @@ void service_put_vector(const struct mpp_service *s, mpp_json_writer *w,
 	}
 	if (!v->more && a->serial > v->last)
 		v->last = a->serial;
-	if (!v->serial)
-		return;
-	mpp_json_uint(w, "Serial", v->last);
+	if (v->serial)
+		mpp_json_uint(w, "Serial", v->last);
 	if (v->more)
 		mpp_json_bool(w, "More", true);
 }

@@ -749,7 +749,7 @@ class Client:
         except (socket.timeout, ConnectionRefusedError):
             raise Silence from None
 
-    def ask(self, datagram, reply_id, seconds=3.0):
+    def ask(self, datagram, reply_id, seconds=20.0):
         """Send an initiator's datagram; the responder's answer to it."""
         end = time.monotonic() + seconds
         self.sock.send(datagram)
@@ -905,7 +905,7 @@ class Client:
                       ack=header.index)
             self.flow.append("PresenceAcknowledge")
 
-    def request(self, kind, seconds=5.0, **members):
+    def request(self, kind, seconds=20.0, **members):
         """One request, repeated until it is answered: (type, members)."""
         self.serial += 1
         value = message(kind, **members, Serial=self.serial,
@@ -925,7 +925,7 @@ class Client:
                     return answer, found
         raise Silence
 
-    def notified(self, seconds=5.0):
+    def notified(self, seconds=20.0):
         """The next publication."""
         end = time.monotonic() + seconds
         while not self.notes and time.monotonic() < end:

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from conftest import wait_for
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "interop"))
 
@@ -16,6 +17,7 @@ import mpp_peer as m
 
 ACCOUNT = "alice@example.com"
 SUBSCRIBE = m.message("PresenceConnectRequest", Serial=1, Acknowledge=0)
+WAIT = 20.0     # for what must come; silence is heard for less
 FIRST_CONTACT = ["Hello", "Challenge", "Complete", "ResponderComplete"]
 
 
@@ -24,40 +26,47 @@ class Service:
 
     def __init__(self, mppd):
         self.mppd = mppd
+        mppd.account(ACCOUNT)
 
     def ctl(self, *words):
-        return ctl_of(self.mppd, *words)
+        done = self.mppd.ctl(*words)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
 
-    def invite(self, account=ACCOUNT, *options):
-        return m.read_invitation(self.ctl("invite", account, *options)
+    def get(self, path):
+        status, document, _ = self.mppd.api("GET", path)
+        assert status == 200, document
+        return document
+
+    def invite(self, *options):
+        return m.read_invitation(self.ctl("invite", ACCOUNT, *options)
                                  .split()[0])
 
-    def publish(self, *stores, account=ACCOUNT):
+    def publish(self, *stores):
+        """NAME=INDEX[:HEXDIGEST] ...; the account's serial then."""
         words = [word for store in stores for word in ("--store", store)]
-        self.ctl("publish", account, *words)
-        return self.account(account)["serial"]
+        self.ctl("publish", ACCOUNT, *words)
+        return self.account()["serial"]
 
-    def account(self, account=ACCOUNT):
-        return json.loads(self.ctl("status", "--json", account))
+    def account(self):
+        return self.get(f"/v1/accounts/{ACCOUNT}")
 
-    def connections(self, account=ACCOUNT):
-        return [c for device in self.account(account)["devices"]
+    def connections(self):
+        return [c for device in self.account()["devices"]
                 for c in device["connections"]]
 
     def counters(self):
-        return json.loads(self.ctl("status", "--json"))["counters"]
+        return self.get("/v1/status")["counters"]
 
 
 @pytest.fixture(name="service")
 def service_(mppd):
-    service = Service(mppd)
-    service.ctl("account", "add", ACCOUNT)
-    return service
+    return Service(mppd)
 
 
 def enrolled(service, *options, suite=1, as_json=False):
     """A device that has enrolled and said goodbye."""
-    device = m.Client(service.invite(ACCOUNT, *options), suite=suite,
+    device = m.Client(service.invite(*options), suite=suite,
                       as_json=as_json)
     device.connect(None, invite=True)
     device.confirm(None)
@@ -71,13 +80,6 @@ def subscribed(service, *options, first=None, **kind):
     first = first or SUBSCRIBE
     device.confirm(device.connect(first))
     return device
-
-
-def until(what, seconds=5.0):
-    end = time.monotonic() + seconds
-    while not what() and time.monotonic() < end:
-        time.sleep(0.02)
-    assert what()
 
 
 # ---- the whole way ----
@@ -111,13 +113,14 @@ def test_enrol_subscribe_notify_acknowledge_close(service, suite, as_json):
     assert m.binary(note["EndPoint"]["IpAddress"]) == bytes([127, 0, 0, 1])
     assert note["EndPoint"]["Port"] == port
     assert abs(note["Ticks"] / 10**7 - 62135596800 - time.time()) < 60
-    until(lambda: service.connections()[0]["acknowledged"] == serial)
+    wait_for(lambda: service.mppd.ctl_json("status", ACCOUNT)["devices"][0]
+             ["connections"][0]["acknowledged"] == serial)
 
     kind, members = device.request("PresenceHeartbeat")
     assert kind == "PresenceStatus" and "StoreStatus" not in members
     assert "Status" not in members
     device.close()
-    until(lambda: service.connections() == [])
+    wait_for(lambda: service.connections() == [])
 
 
 def test_immediate(service):
@@ -132,6 +135,12 @@ def test_deferred(service):
     device.flow.clear()
     device.confirm(device.connect(SUBSCRIBE, invite=True))
     assert device.flow[:4] == ["Exchange"] + FIRST_CONTACT[1:]
+
+
+def test_address_of_a_known_key_is_proved_too(mppd_factory):
+    service = Service(mppd_factory(service="always-challenge = yes").start())
+    device = subscribed(service)
+    assert device.flow == ["Exchange"] + FIRST_CONTACT[1:] + ["confirm"]
 
 
 def test_hello_names_what_is_there(service):
@@ -289,7 +298,7 @@ def test_errors_of_requests(service):
         "PresenceErrorInvalidSerial", device.serial, device.serial - 1)
 
 
-def answered(device, seconds=2.0):
+def answered(device, seconds=WAIT):
     got = device.pump(seconds)
     assert got and got[2]
     return next(iter(got[2].items()))
@@ -317,7 +326,7 @@ def test_unacknowledged_publication_comes_again(service):
     heard = []
     serial = service.publish("mmm_Inbound=1")
     while len(heard) < 3:
-        assert device.pump(3.0)
+        assert device.pump(WAIT)
     assert all(said["PresenceNotify"]["Serial"] == serial
                and header.flags == m.FINAL | m.ACK_WANTED
                and header.sequence == 0 for header, said in heard)
@@ -362,7 +371,7 @@ def test_status_in_parts(service):
     names = fill(service, 30)
     newest = service.account()["serial"]
     while device.held < newest:
-        assert device.pump(5.0)
+        assert device.pump(WAIT)
     while device.pump(0.2):
         pass
     device.notes.clear()
@@ -374,6 +383,38 @@ def test_status_in_parts(service):
     while len(got) < len(names):
         got += [s["Store"] for s in device.notified()["StoreStatus"]]
     assert got == names
+
+
+def test_probes_and_closing(mppd_factory):
+    """Section 13: probes at lease, lease + W, lease + 2 W; then closed."""
+    service = Service(mppd_factory(service="lease-min = 1s").start())
+    device = subscribed(service, first=m.message(
+        "PresenceConnectRequest", Timeout=1000, Serial=1, Acknowledge=0))
+    heard = []
+    device.take = lambda header, said: heard.append((header, said))
+    start = time.monotonic()
+    for seconds in (1, 2, 3):
+        header, extensions, said = device.pump(WAIT)
+        assert (header.flags, extensions, said) == (
+            m.FINAL | m.ACK_WANTED, {}, None)
+        assert time.monotonic() - start > seconds - 0.5
+    wait_for(lambda: service.connections()[0]["state"] == "closed")
+    assert time.monotonic() - start > 3.5
+    service.publish("mmm_Inbound=1")
+    assert device.pump(1.0) is None
+    device.send(m.message("PresenceHeartbeat", Serial=2))
+    kinds = {list(device.pump(WAIT)[2])[0] for _ in range(2)}
+    assert "PresenceStatus" in kinds
+    assert service.connections()[0]["state"] == "connected"
+
+
+def test_probe_is_answered(mppd_factory):
+    service = Service(mppd_factory(service="lease-min = 1s").start())
+    device = subscribed(service, first=m.message(
+        "PresenceConnectRequest", Timeout=1000, Serial=1, Acknowledge=0))
+    for _ in range(4):
+        assert device.pump(WAIT)[2] is None
+    assert service.connections()[0]["state"] in ("connected", "overdue")
 
 
 # ---- packets that are not ours ----
@@ -396,7 +437,7 @@ def test_altered_and_replayed_packets_get_silence(service):
     before = service.counters()
     real.send(sent[-1])
     device.send(m.message("PresenceHeartbeat", Serial=device.serial + 1))
-    assert device.pump(2.0)
+    assert device.pump(WAIT)
     changed = bytearray(sent[-1])
     changed[0] ^= 1
     real.send(bytes(changed))
@@ -462,11 +503,7 @@ def test_removed_device_is_told(service):
     device = subscribed(service)
     name = service.account()["devices"][0]["device"]
     service.ctl("device", "remove", ACCOUNT, name)
-    got = device.pump(3.0)
+    got = device.pump(WAIT)
     assert m.get_close(got[1]["Close"])[0] == 403 and got[2] is None
     assert refusal(device).status == 403
 
-
-def ctl_of(mppd, *words):
-    import subprocess
-    return subprocess.run(['/work/main/build-spec/bin/mppctl','--socket',mppd.sock,*words],check=True,capture_output=True,text=True).stdout

@@ -592,6 +592,81 @@ static void test_client_requests(void **state)
 	assert_true(a != b && b != c);
 }
 
+/* What a publish answers: at once when nothing changed, else when durable;
+ * Skipped in both cases. */
+static const struct flying *last_to_device;
+static struct flying kept;
+
+static int keep_answer(struct world *world, const struct flying *f)
+{
+	(void)world;
+	if (f->to_service)
+		return 0;
+	kept = *f;
+	last_to_device = &kept;
+	return 1;
+}
+
+static void publish_as_device(const char *json)
+{
+	ask(json);
+	if (out.n == 0) { /* when it is durable */
+		last_to_device = NULL;
+		w.drop = keep_answer;
+		world_run(&w, 5000);
+		w.drop = NULL;
+		assert_non_null(last_to_device);
+		memcpy(slots[0].data, kept.data, kept.len);
+		slots[0].len = (uint16_t)kept.len;
+		out.n = 1;
+	}
+	expect(MSG_PUBLISH_RESPONSE, 0);
+}
+
+static void test_publish_by_device(void **state)
+{
+	static const char alien[] =
+		"{\"PresencePublishRequest\":{\"Serial\":14,\"Account\":"
+		"\"@bob\",\"StoreStatus\":[{\"Store\":\"a\",\"Index\":9}]}}";
+	uint64_t serial;
+
+	(void)state;
+	world_account(&w, alice);
+	world_device(&w, 0, alice, MPP_MODE_ENROLL);
+	world_invite(&w, 0, alice, MPP_RIGHT_SUBSCRIBE | MPP_RIGHT_PUBLISH);
+	world_connect(&w, 0);
+	world_run(&w, 2000000);
+	publish_as_device("{\"PresencePublishRequest\":{\"Serial\":10,"
+			  "\"Account\":\"ALICE@example.com\",\"StoreStatus\":"
+			  "[{\"Store\":\"a\",\"Index\":5},"
+			  "{\"Store\":\"b\",\"Index\":5}]}}");
+	serial = answer.serial;
+	assert_true(serial > 0);
+	assert_int_equal(answer.acknowledge, 10);
+	assert_int_equal(answer.skipped.n, 0);
+	/* One newer, one older: it waits for the disk and names the older. */
+	publish_as_device("{\"PresencePublishRequest\":{\"Serial\":11,"
+			  "\"StoreStatus\":[{\"Store\":\"a\",\"Index\":4},"
+			  "{\"Store\":\"b\",\"Index\":6}]}}");
+	assert_true(answer.serial > serial);
+	assert_int_equal(answer.skipped.n, 1);
+	assert_true(text_has("\"Skipped\":[\"a\"]"));
+	/* Nothing newer: at once. */
+	publish_as_device("{\"PresencePublishRequest\":{\"Serial\":12,"
+			  "\"StoreStatus\":[{\"Store\":\"b\",\"Index\":1},"
+			  "{\"Store\":\"a\",\"Index\":5}]}}");
+	assert_true(text_has("\"Skipped\":[\"b\"]"));
+	/* It may not reset, nor publish for others. */
+	ask("{\"PresencePublishRequest\":{\"Serial\":13,\"Reset\":true,"
+	    "\"StoreStatus\":[{\"Store\":\"b\",\"Index\":1}]}}");
+	expect(MSG_PUBLISH_RESPONSE, 403);
+	ask(alien);
+	expect(MSG_PUBLISH_RESPONSE, 403);
+	ask("{\"PresencePublishRequest\":{\"Serial\":15,\"StoreStatus\":"
+	    "[{\"Store\":\"b\",\"Index\":1,\"Index\":2}]}}");
+	expect(MSG_ERROR, 400);
+}
+
 static void test_client_requests_lossy(void **state)
 {
 	struct world_device *d = &w.d[0];
@@ -667,6 +742,7 @@ int main(void)
 		cmocka_unit_test(test_every_rule),
 		CASE(test_close),
 		CASE(test_client_requests),
+		CASE(test_publish_by_device),
 		CASE(test_client_requests_lossy),
 		CASE(test_client_limits),
 	};
