@@ -52,7 +52,7 @@ struct conf_text {
 #define CONF_TYPE_LEVEL uint64_t
 
 enum conf_item {
-#define CONF_ITEM(section, member, name, kind, def, low, high, help)          \
+#define CONF_ITEM(section, member, name, kind, def, low, high, help) \
 	CONF_##member,
 #include "conf/items.def"
 #undef CONF_ITEM
@@ -61,7 +61,7 @@ enum conf_item {
 
 /* A value for every item. */
 struct conf {
-#define CONF_ITEM(section, member, name, kind, def, low, high, help)          \
+#define CONF_ITEM(section, member, name, kind, def, low, high, help) \
 	CONF_TYPE_##kind member;
 #include "conf/items.def"
 #undef CONF_ITEM
@@ -81,8 +81,8 @@ MPP_MUSTCHECK mpp_err conf_load(const char *path, struct conf *out,
 
 /* What can only be judged on this machine: does the group exist?
  * Errors: NOTFOUND. */
-MPP_MUSTCHECK mpp_err conf_check_machine(const struct conf *c,
-					 const char *name, struct fault *f);
+MPP_MUSTCHECK mpp_err conf_check_machine(const struct conf *c, const char *name,
+					 struct fault *f);
 
 /* Print all values as a file that conf_parse() reads to the same; what is not
  * set stands there as a comment. */

@@ -6,10 +6,15 @@
 #include <string.h>
 
 const struct conf_row conf_rows[CONF_ITEMS] = {
-#define CONF_ITEM(section, member, name, kind, def, low, high, help)          \
-	[CONF_##member] = {#section, name,	CONF_KIND_##kind,             \
-			   offsetof(struct conf, member),                     \
-			   def,	     low,  high, help},
+#define CONF_ITEM(section, member, name, kind, def, low, high, help) \
+	[CONF_##member] = {#section,                                 \
+			   name,                                     \
+			   CONF_KIND_##kind,                         \
+			   offsetof(struct conf, member),            \
+			   def,                                      \
+			   low,                                      \
+			   high,                                     \
+			   help},
 #include "conf/items.def"
 #undef CONF_ITEM
 };

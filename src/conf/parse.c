@@ -132,8 +132,7 @@ static bool check_value(struct parsing *p, const char *value)
 	for (i = 1; value[i] != '\0'; i++) {
 		if (is_blank(value[i - 1]) &&
 		    (value[i] == ';' || value[i] == '#'))
-			return fail(p,
-				    "%s; a comment needs a line of its own",
+			return fail(p, "%s; a comment needs a line of its own",
 				    value + i);
 	}
 	return true;
@@ -236,8 +235,8 @@ static bool fail_unknown(struct parsing *p, const char *section,
 		return fail(p, "%s stands in [%s]; it belongs into [%s]", name,
 			    section, elsewhere->section);
 	list_names(section, names, sizeof(names));
-	return fail(p, "unknown item %s in [%s]; allowed are %s", name,
-		    section, names);
+	return fail(p, "unknown item %s in [%s]; allowed are %s", name, section,
+		    names);
 }
 
 /* What libinih calls for each item. @return 0 when it is wrong */
@@ -252,8 +251,9 @@ static int take_item(void *user, const char *section, const char *name,
 	if (p->failed)
 		return 0;
 	if (section[0] == '\0')
-		return fail(p, "%s stands before any section; [service], "
-			       "[limits] or [log] must come first",
+		return fail(p,
+			    "%s stands before any section; [service], "
+			    "[limits] or [log] must come first",
 			    name);
 	if (row == NULL)
 		return fail_unknown(p, section, name);
@@ -378,6 +378,5 @@ mpp_err conf_check_machine(const struct conf *c, const char *name,
 	return fault_set(f, MPP_ERR_NOTFOUND, EX_CONFIG,
 			 "%.200s:%u: control-group = %s; a group of this "
 			 "machine is allowed",
-			 name, c->line[CONF_control_group],
-			 c->control_group.s);
+			 name, c->line[CONF_control_group], c->control_group.s);
 }

@@ -11,8 +11,11 @@ struct unit {
 };
 
 /* The largest first, for printing. */
-static const struct unit times[] = {
-	{"h", 3600000}, {"m", 60000}, {"s", 1000}, {"ms", 1}, {NULL, 0}};
+static const struct unit times[] = {{"h", 3600000},
+				    {"m", 60000},
+				    {"s", 1000},
+				    {"ms", 1},
+				    {NULL, 0}};
 static const struct unit sizes[] = {{"G", 1u << 30},
 				    {"M", 1u << 20},
 				    {"k", 1u << 10},
@@ -23,12 +26,11 @@ static const struct unit none[] = {{"", 1}, {NULL, 0}};
 static const struct unit *units_of(enum conf_kind kind)
 {
 	return kind == CONF_KIND_DURATION ? times
-	       : kind == CONF_KIND_SIZE	  ? sizes
+	       : kind == CONF_KIND_SIZE   ? sizes
 					  : none;
 }
 
-static void number_text(const struct unit *u, uint64_t v, char *out,
-			size_t cap)
+static void number_text(const struct unit *u, uint64_t v, char *out, size_t cap)
 {
 	while (v % u->factor != 0 || (v == 0 && u[1].name != NULL))
 		u++;
@@ -43,8 +45,8 @@ static const struct unit *unit_find(const struct unit *u, const char *name)
 	return u->name != NULL ? u : NULL;
 }
 
-/* Digits and a unit; 15 digits times the largest unit fit 64 bits twice over,
- * so nothing wraps round into the range. */
+/* Digits and a unit. The number is compared before it is multiplied, so that
+ * nothing wraps round into the range. */
 static bool number_read(const struct conf_row *row, const char *text,
 			uint64_t *out)
 {
@@ -120,8 +122,7 @@ static bool set_level(struct conf *c, const struct conf_row *row,
 		*at = i + LOG_LEVEL_ERROR;
 		return true;
 	}
-	(void)snprintf(why, CONF_WHY,
-		       "error, warn, info or debug is allowed");
+	(void)snprintf(why, CONF_WHY, "error, warn, info or debug is allowed");
 	return false;
 }
 

@@ -155,8 +155,8 @@ void addr_text(const mpp_addr *a, char out[ADDR_TEXT])
 
 	(void)inet_ntop(a->family == 6 ? AF_INET6 : AF_INET, a->ip, ip,
 			sizeof(ip));
-	(void)snprintf(out, ADDR_TEXT, a->family == 6 ? "[%s]:%u" : "%s:%u",
-		       ip, a->port);
+	(void)snprintf(out, ADDR_TEXT, a->family == 6 ? "[%s]:%u" : "%s:%u", ip,
+		       a->port);
 }
 
 bool addr_is_wildcard(const mpp_addr *a)

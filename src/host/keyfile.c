@@ -44,7 +44,7 @@ static mpp_err fail(struct fault *f, const char *what, const char *path)
 
 	return fault_set(f, MPP_ERR_IO,
 			 e == ENOSPC || e == EDQUOT || e == EIO ? EX_IOERR
-			 : e == EACCES || e == EPERM		? EX_NOPERM
+			 : e == EACCES || e == EPERM            ? EX_NOPERM
 								: EX_CANTCREAT,
 			 "cannot %s the service key %s: %s", what, path,
 			 strerror(e));
@@ -179,8 +179,7 @@ static bool is_newer(const char *at)
 	return *at != '\0' && at[strspn(at, "0123456789")] == '\n';
 }
 
-static mpp_err fail_content(const char *path, const char *text,
-			    struct fault *f)
+static mpp_err fail_content(const char *path, const char *text, struct fault *f)
 {
 	if (is_newer(text))
 		return fault_set(f, MPP_ERR_SYNTAX, EX_DATAERR,
@@ -248,8 +247,7 @@ static bool sync_directory(const char *path)
 	bool done;
 	int fd;
 
-	(void)snprintf(dir, sizeof(dir), "%.*s", n,
-		       slash == NULL ? "." : path);
+	(void)snprintf(dir, sizeof(dir), "%.*s", n, slash == NULL ? "." : path);
 	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return false;

@@ -190,8 +190,7 @@ static void end(struct line *l)
 		l->n += mark;
 	}
 	l->text[l->n++] = '\n';
-	while (write(atomic_load(&log_fd), l->text, l->n) < 0 &&
-	       errno == EINTR)
+	while (write(atomic_load(&log_fd), l->text, l->n) < 0 && errno == EINTR)
 		continue;
 }
 

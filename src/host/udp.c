@@ -67,8 +67,8 @@ static int open_bound(const mpp_addr *at)
 	const int family = at->family == 6 ? AF_INET6 : AF_INET;
 	struct sockaddr_storage sa;
 	const socklen_t len = addr_to_sockaddr(at, &sa);
-	const int fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
-			      0);
+	const int fd =
+		socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
 	if (fd < 0)
 		return -1;
@@ -146,8 +146,7 @@ size_t udp_receive(struct udp *u, size_t i, udp_datagram_fn *fn, void *arg)
 		if (!addr_from_sockaddr(&u->in.names[k], &from))
 			continue;
 		from.socket = (uint8_t)i;
-		fn(arg,
-		   (mpp_buf){u->data[k], sizeof(u->data[k]), m->msg_len},
+		fn(arg, (mpp_buf){u->data[k], sizeof(u->data[k]), m->msg_len},
 		   &from);
 	}
 	return n > 0 ? (size_t)n : 0;

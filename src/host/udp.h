@@ -28,10 +28,10 @@ enum {
 struct udp_counters {
 	uint64_t received;
 	uint64_t sent;
-	uint64_t too_long;       /* received, longer than any packet of ours */
+	uint64_t too_long; /* received, longer than any packet of ours */
 	uint64_t receive_errors;
-	uint64_t send_errors;    /* the kernel would not take this datagram */
-	uint64_t send_full;      /* and these for want of room */
+	uint64_t send_errors; /* the kernel would not take this datagram */
+	uint64_t send_full;   /* and these for want of room */
 };
 
 /* What the system calls want of a batch. */

@@ -42,8 +42,7 @@ static int print_list(const struct json *j)
 {
 	static const char *const heads[] = {"ACCOUNT", ">STORES", ">DEVICES",
 					    ">SERIAL", NULL};
-	const struct json_node *list =
-		json_member(j, json_root(j), "accounts");
+	const struct json_node *list = json_member(j, json_root(j), "accounts");
 	const struct json_node *one;
 	struct table t;
 	char name[1024];
@@ -51,8 +50,8 @@ static int print_list(const struct json *j)
 	table_begin(&t, heads);
 	for (one = json_first(j, list); one != NULL;
 	     one = json_next(j, list, one)) {
-		table_cell(&t, json_text(j, one, "account", name,
-					 sizeof(name)));
+		table_cell(&t,
+			   json_text(j, one, "account", name, sizeof(name)));
 		table_number(&t, json_uint(j, one, "stores"));
 		table_number(&t, json_uint(j, one, "devices"));
 		table_number(&t, json_uint(j, one, "serial"));

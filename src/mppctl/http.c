@@ -48,8 +48,7 @@ static bool make_url(struct exchange *x)
 		escaped = curl_easy_escape(x->curl, *part, 0);
 		if (escaped == NULL)
 			return false;
-		n += (size_t)snprintf(x->url + n, URL_MAX - n, "/%s",
-				      escaped);
+		n += (size_t)snprintf(x->url + n, URL_MAX - n, "/%s", escaped);
 		curl_free(escaped);
 	}
 	return n < URL_MAX;
@@ -97,7 +96,7 @@ static int code_of(long status, const char *code)
 		return EX_DATAERR;
 	case 503:
 		return strcmp(code, "store_failed") == 0 ? EX_IOERR
-		       : strcmp(code, "stopping") == 0	 ? EX_UNAVAILABLE
+		       : strcmp(code, "stopping") == 0   ? EX_UNAVAILABLE
 							 : EX_TEMPFAIL;
 	default:
 		return EX_SOFTWARE;
@@ -150,8 +149,7 @@ static int perform(struct exchange *x)
 		return fail_curl(x, rc);
 	(void)curl_easy_getinfo(x->curl, CURLINFO_RESPONSE_CODE, &x->status);
 	if (!json_parse(&x->answer.json,
-			(mpp_bytes){(uint8_t *)x->answer.text,
-				    x->answer.len}))
+			(mpp_bytes){(uint8_t *)x->answer.text, x->answer.len}))
 		return complain(EX_SOFTWARE,
 				"what answers on %s is no mppd (HTTP status "
 				"%ld)",

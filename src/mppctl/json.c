@@ -120,8 +120,7 @@ size_t json_count(const struct json *j, const struct json_node *array)
 
 /* ---- values ---- */
 
-const char *json_item_text(const struct json_node *node, char *room,
-			   size_t cap)
+const char *json_item_text(const struct json_node *node, char *room, size_t cap)
 {
 	uint8_t whole[8192];
 	mpp_buf text = {whole, sizeof(whole), 0};
@@ -160,8 +159,7 @@ bool json_bool(const struct json *j, const struct json_node *object,
 {
 	const struct json_node *m = json_member(j, object, name);
 
-	return m != NULL && m->item.kind == MPP_JSON_BOOLEAN &&
-	       m->item.boolean;
+	return m != NULL && m->item.kind == MPP_JSON_BOOLEAN && m->item.boolean;
 }
 
 /* ---- writing ---- */
@@ -173,8 +171,7 @@ char *json_make(json_fn *fn, const void *arg, size_t *len)
 
 	mpp_json_writer_init(&w, MPP_JSON_TEXT, NULL, 0);
 	fn(&w, arg);
-	if (mpp_json_finish(&w) != MPP_OK ||
-	    (room = malloc(w.n + 1)) == NULL)
+	if (mpp_json_finish(&w) != MPP_OK || (room = malloc(w.n + 1)) == NULL)
 		return NULL;
 	*len = w.n;
 	mpp_json_writer_init(&w, MPP_JSON_TEXT, room, *len);

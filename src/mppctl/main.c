@@ -13,7 +13,8 @@ static const char help[] =
 	"mppctl status [ACCOUNT]            what is going on\n"
 	"mppctl account add NAME            add an account\n"
 	"mppctl account list                list all accounts\n"
-	"mppctl invite ACCOUNT              print an invitation for one device\n"
+	"mppctl invite ACCOUNT              print an invitation for one "
+	"device\n"
 	"mppctl publish ACCOUNT --store NAME=INDEX[:HEXDIGEST] ...\n"
 	"                                   publish states of stores\n"
 	"mppctl device remove ACCOUNT ID    lock a device out\n"
@@ -25,10 +26,13 @@ static const char help[] =
 	"  --lifetime 15m     how long the invitation can be used, 1s to 15m\n"
 	"  --publish          the device may also publish\n"
 	"publish:\n"
-	"  --reset            also where the index is lower than what is stored\n"
+	"  --reset            also where the index is lower than what is "
+	"stored\n"
 	"\n"
-	"Exit codes: 0 done, 64 usage, 65 refused as wrong, 68 no such account or\n"
-	"device, 69 mppd is not running, 74 disk, 75 try again, 77 no permission.\n";
+	"Exit codes: 0 done, 64 usage, 65 refused as wrong, 68 no such account "
+	"or\n"
+	"device, 69 mppd is not running, 74 disk, 75 try again, 77 no "
+	"permission.\n";
 
 static const struct command {
 	const char *name;
@@ -97,8 +101,7 @@ int main(int argc, char **argv)
 	if ((code = options_parse(argc, argv, &o)) != 0)
 		return code;
 	if (o.help || o.version) {
-		(void)fputs(o.help ? help : "mppctl " MPP_VERSION "\n",
-			    stdout);
+		(void)fputs(o.help ? help : "mppctl " MPP_VERSION "\n", stdout);
 		return complain_stdout();
 	}
 	if (o.n_args == 0) {

@@ -55,8 +55,8 @@ static bool read_store(const char *text, struct store *s)
 	const char *equals = strrchr(text, '=');
 	char *end;
 
-	if (equals == NULL || equals == text ||
-	    equals - text > NAME_MAX_LEN || equals[1] < '0' || equals[1] > '9')
+	if (equals == NULL || equals == text || equals - text > NAME_MAX_LEN ||
+	    equals[1] < '0' || equals[1] > '9')
 		return false;
 	memcpy(s->name, text, (size_t)(equals - text));
 	errno = 0;
@@ -129,8 +129,7 @@ static int publish(const struct options *o, const struct publication *p)
 
 int command_publish(const struct options *o)
 {
-	struct publication p = {NULL, o->n_stores,
-				(o->given & OPT_RESET) != 0};
+	struct publication p = {NULL, o->n_stores, (o->given & OPT_RESET) != 0};
 	int i, code = 0;
 
 	if (o->n_stores == 0)

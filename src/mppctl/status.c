@@ -109,9 +109,9 @@ static void add_device(struct table *t, const struct json *j,
 static int print_devices(const struct json *j, const struct json_node *account)
 {
 	static const char *const heads[] = {
-		"DEVICE",	 "RIGHTS",   "INSTANCE", "STATE",   "SUBSCRIBED",
-		">ACKNOWLEDGED", "ENDPOINT", ">RTT",	 ">SILENT", ">LEASE",
-		NULL};
+		"DEVICE",     "RIGHTS",        "INSTANCE", "STATE",
+		"SUBSCRIBED", ">ACKNOWLEDGED", "ENDPOINT", ">RTT",
+		">SILENT",    ">LEASE",        NULL};
 	const struct json_node *list = json_member(j, account, "devices");
 	const struct json_node *one;
 	struct table t;
@@ -204,11 +204,10 @@ static uint64_t connections(const struct json *j,
 
 static int print_accounts(const struct json *j)
 {
-	static const char *const heads[] = {"ACCOUNT",	">STORES",
+	static const char *const heads[] = {"ACCOUNT",  ">STORES",
 					    ">DEVICES", ">CONNECTIONS",
-					    ">SERIAL",	NULL};
-	const struct json_node *list =
-		json_member(j, json_root(j), "accounts");
+					    ">SERIAL",  NULL};
+	const struct json_node *list = json_member(j, json_root(j), "accounts");
 	const struct json_node *one;
 	struct table t;
 	char text[TEXT];
@@ -218,8 +217,7 @@ static int print_accounts(const struct json *j)
 	     one = json_next(j, list, one)) {
 		table_cell(&t, json_text(j, one, "account", text, TEXT));
 		table_number(&t, json_count(j, json_member(j, one, "stores")));
-		table_number(&t,
-			     json_count(j, json_member(j, one, "devices")));
+		table_number(&t, json_count(j, json_member(j, one, "devices")));
 		table_number(&t, connections(j, one));
 		table_number(&t, json_uint(j, one, "serial"));
 	}

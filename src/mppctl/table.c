@@ -85,8 +85,7 @@ static void print_all(const struct table *t)
 	}
 	for (i = 0; i < t->n; i++) {
 		c = i % t->columns;
-		print_cell(t->cells[i], wide[c], right[c],
-			   c == t->columns - 1);
+		print_cell(t->cells[i], wide[c], right[c], c == t->columns - 1);
 	}
 }
 

@@ -57,8 +57,8 @@ static void make_directory(const char *path)
 static bool somebody_answers(const char *path)
 {
 	const struct sockaddr_un un = name_of(path);
-	const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK |
-				       SOCK_CLOEXEC, 0);
+	const int fd =
+		socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	bool answers;
 
 	if (fd < 0)
@@ -95,8 +95,8 @@ static mpp_err clear_way(const char *path, struct fault *f)
 static bool bind_closed(int fd, const struct sockaddr_un *un)
 {
 	const mode_t old = umask(0177);
-	const bool bound =
-		bind(fd, (const struct sockaddr *)un, sizeof(*un)) == 0;
+	const bool bound = bind(fd, (const struct sockaddr *)un, sizeof(*un)) ==
+			   0;
 
 	(void)umask(old);
 	return bound;
@@ -121,8 +121,7 @@ static bool bind_listen(int fd, const struct conf *c)
 
 	if (!bind_closed(fd, &un))
 		return false;
-	if (let_in(un.sun_path, c->control_group.s) &&
-	    listen(fd, BACKLOG) == 0)
+	if (let_in(un.sun_path, c->control_group.s) && listen(fd, BACKLOG) == 0)
 		return true;
 	e = errno;
 	(void)unlink(un.sun_path);
@@ -132,8 +131,8 @@ static bool bind_listen(int fd, const struct conf *c)
 
 static mpp_err open_socket(const struct conf *c, int *out, struct fault *f)
 {
-	const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK |
-				       SOCK_CLOEXEC, 0);
+	const int fd =
+		socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	mpp_err err;
 
 	if (fd < 0)

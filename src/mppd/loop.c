@@ -129,15 +129,14 @@ static void take_signals(struct daemon *d)
 	struct signalfd_siginfo info;
 	int fd;
 
-	while (read(d->signals, &info, sizeof(info)) ==
-	       (ssize_t)sizeof(info)) {
+	while (read(d->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
 		if (d->stopping)
 			continue;
 		log_write(LOG_LEVEL_INFO, "stopping", "signal",
 			  sigabbrev_np((int)info.ssi_signo), NULL);
 		d->stopping = true;
-		d->stop_by.us = d->now.mono.us +
-				DAEMON_STOP_MS * UINT64_C(1000);
+		d->stop_by.us =
+			d->now.mono.us + DAEMON_STOP_MS * UINT64_C(1000);
 		control_remove(&d->control);
 		fd = web_drain(d->web);
 		if (fd >= 0)

@@ -22,8 +22,10 @@ static const char help[] =
 	"\n"
 	"SIGTERM and SIGINT stop it after what was accepted is on disk.\n"
 	"\n"
-	"Exit codes: 0 stopped, 64 usage, 65 damaged file, 71 port or directory\n"
-	"in use, 73 cannot create, 74 disk, 77 not permitted, 78 configuration.\n";
+	"Exit codes: 0 stopped, 64 usage, 65 damaged file, 71 port or "
+	"directory\n"
+	"in use, 73 cannot create, 74 disk, 77 not permitted, 78 "
+	"configuration.\n";
 
 static int complain(const struct fault *f)
 {

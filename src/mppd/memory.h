@@ -23,8 +23,8 @@ mpp_service_config memory_config(const struct conf *c);
  * Errors: NOMEM, INVALID, CRYPTO, RANDOM; f says what to do. */
 MPP_MUSTCHECK mpp_err memory_service(const mpp_service_config *config,
 				     const mpp_service_secrets *secrets,
-				     const mpp_crypto *crypto,
-				     struct memory *m, struct fault *f);
+				     const mpp_crypto *crypto, struct memory *m,
+				     struct fault *f);
 
 /* The service in it. */
 mpp_service *memory_get(const struct memory *m);

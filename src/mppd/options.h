@@ -18,7 +18,7 @@ struct options {
 };
 
 /* Errors: INVALID; f says what. */
-MPP_MUSTCHECK mpp_err options_parse(int argc, char **argv,
-				    struct options *out, struct fault *f);
+MPP_MUSTCHECK mpp_err options_parse(int argc, char **argv, struct options *out,
+				    struct fault *f);
 
 #endif

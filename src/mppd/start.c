@@ -73,9 +73,9 @@ static mpp_err open_store(struct daemon *d, struct fault *f)
 	path_in_state(d, "store.mdb", path);
 	err = store_lmdb_open(path, (size_t)d->conf.store_size, &d->store,
 			      &why);
-	return err == MPP_OK ? err
-			     : fault_set(f, err, exit_code_of(err), "%s",
-					 why.text);
+	return err == MPP_OK
+		       ? err
+		       : fault_set(f, err, exit_code_of(err), "%s", why.text);
 }
 
 static mpp_err read_key(struct daemon *d, struct fault *f)
@@ -95,8 +95,8 @@ static mpp_err read_key(struct daemon *d, struct fault *f)
 static mpp_err make_service(struct daemon *d, struct fault *f)
 {
 	const mpp_service_config config = memory_config(&d->conf);
-	const mpp_err err = memory_service(&config, &d->secrets, &d->crypto,
-					   &d->memory, f);
+	const mpp_err err =
+		memory_service(&config, &d->secrets, &d->crypto, &d->memory, f);
 
 	mem_wipe(&d->secrets, sizeof(d->secrets));
 	if (err == MPP_OK)
@@ -231,8 +231,7 @@ static mpp_err watch_all(struct daemon *d, struct fault *f)
 	d->signals = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 	d->epoll = epoll_create1(EPOLL_CLOEXEC);
 	well = d->signals >= 0 && d->epoll >= 0 && watch(d, d->signals) &&
-	       watch(d, store_thread_fd(d->thread)) &&
-	       watch(d, web_fd(d->web));
+	       watch(d, store_thread_fd(d->thread)) && watch(d, web_fd(d->web));
 	for (i = 0; i < d->udp.n && well; i++)
 		well = watch(d, d->udp.fd[i]);
 	return well ? MPP_OK
@@ -243,9 +242,9 @@ static mpp_err watch_all(struct daemon *d, struct fault *f)
 
 mpp_err daemon_start(struct daemon *d, struct fault *f)
 {
-	static mpp_err (*const steps[])(struct daemon *d, struct fault *f) = {
-		take_crypto, take_names,   take_state,	 open_store,
-		read_key,    make_service, load_all,	 start_thread,
+	static mpp_err (*const steps[])(struct daemon * d, struct fault * f) = {
+		take_crypto, take_names,   take_state, open_store,
+		read_key,    make_service, load_all,   start_thread,
 		bind_all,    open_control, watch_all,
 	};
 	mpp_err err = MPP_OK;

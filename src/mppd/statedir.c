@@ -22,9 +22,9 @@ static mpp_err fail(struct fault *f, const char *what, const char *path)
 								: EX_CANTCREAT,
 			 "cannot %s the state directory %s: %s%s", what, path,
 			 strerror(e),
-			 e == ENOENT	? "; make the directory above it"
+			 e == ENOENT    ? "; make the directory above it"
 			 : e == ENOTDIR ? "; choose another [service] state"
-			 : e == EACCES	? "; it must belong to the user that "
+			 : e == EACCES  ? "; it must belong to the user that "
 					  "runs mppd"
 					: "");
 }

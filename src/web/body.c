@@ -139,7 +139,7 @@ bool body_uint(struct body *b, const mpp_json_item *item, const char *name,
 		*out = item->integer;
 		return true;
 	}
-	return body_fail(b, "\"%s\" must be an integer from %llu to %llu",
-			 name, (unsigned long long)range[0],
+	return body_fail(b, "\"%s\" must be an integer from %llu to %llu", name,
+			 (unsigned long long)range[0],
 			 (unsigned long long)range[1]);
 }

@@ -9,6 +9,8 @@
 #include "web/body.h"
 #include "web/request.h"
 
+enum { DEVICE_BITS = 100 }; /* fewest that name a device */
+
 void change_wait(struct request *q, request_done_fn *done)
 {
 	q->done = done;
@@ -65,8 +67,8 @@ static void account_added(struct request *q, const mpp_result *result)
 
 static void add_account(struct request *q, mpp_bytes name)
 {
-	const mpp_err err = mpp_service_account_add(q->web->config.service,
-						    name, q->op);
+	const mpp_err err =
+		mpp_service_account_add(q->web->config.service, name, q->op);
 
 	if (err == MPP_OK)
 		change_wait(q, account_added);
@@ -134,8 +136,7 @@ static bool read_name(struct body *b, const mpp_json_item *item,
 	if (!body_text(b, item, "store", MPP_STORE_MAX, &p->text))
 		return false;
 	st->store = since(&p->text, before);
-	return st->store.len > 0 ||
-	       body_fail(b, "\"store\" must not be empty");
+	return st->store.len > 0 || body_fail(b, "\"store\" must not be empty");
 }
 
 /* One object of "stores", behind its opening. */
@@ -240,9 +241,9 @@ static void publish(struct request *q)
 	mpp_err err;
 
 	q->op = ++q->web->op;
-	err = mpp_service_publish(q->web->config.service, q->args[0],
-				  p->stores, p->n, p->reset, q->op,
-				  q->web->now.wall, &p->done);
+	err = mpp_service_publish(q->web->config.service, q->args[0], p->stores,
+				  p->n, p->reset, q->op, q->web->now.wall,
+				  &p->done);
 	if (err == MPP_OK && p->done.waiting)
 		change_wait(q, published);
 	else if (err == MPP_OK)
@@ -271,8 +272,8 @@ void change_publish(struct request *q)
 	}
 	q->publish->n = 0;
 	q->publish->reset = false;
-	q->publish->text = (mpp_buf){q->publish->room,
-				     sizeof(q->publish->room), 0};
+	q->publish->text =
+		(mpp_buf){q->publish->room, sizeof(q->publish->room), 0};
 	if (read_publish(q, &b))
 		publish(q);
 	else
@@ -284,18 +285,28 @@ void change_publish(struct request *q)
 static void removed(struct request *q, const mpp_result *result)
 {
 	(void)result;
-	log_write_bytes(LOG_LEVEL_INFO, "device removed", "device",
-			q->args[1]);
+	log_write_bytes(LOG_LEVEL_INFO, "device removed", "device", q->args[1]);
 	answer_text(q, MHD_HTTP_OK, "device", q->args[1]);
+}
+
+/* Told apart from a device that is not there, whatever devices there are: the
+ * text is compared with a fingerprint that nobody has. */
+static bool is_device_id(mpp_bytes text)
+{
+	static const uint8_t nobody[MPP_UDF_LEN];
+	const mpp_err err = mpp_udf_match(nobody, text, DEVICE_BITS);
+
+	return err == MPP_OK || err == MPP_ERR_AUTH;
 }
 
 void change_remove_device(struct request *q)
 {
-	mpp_err err;
+	mpp_err err = MPP_ERR_SYNTAX;
 
 	q->op = ++q->web->op;
-	err = mpp_service_device_remove(q->web->config.service, q->args[0],
-					q->args[1], q->op);
+	if (is_device_id(q->args[1]))
+		err = mpp_service_device_remove(q->web->config.service,
+						q->args[0], q->args[1], q->op);
 	if (err == MPP_OK)
 		change_wait(q, removed);
 	else if (err == MPP_ERR_NOTFOUND)
@@ -304,7 +315,8 @@ void change_remove_device(struct request *q)
 			     "device: see GET /v1/accounts/NAME");
 	else if (err == MPP_ERR_SYNTAX)
 		answer_error(q, MHD_HTTP_BAD_REQUEST, "bad_device",
-			     "a device is named by its fingerprint, such as "
+			     "a device is named by its fingerprint, at least "
+			     "the first 100 bits, such as "
 			     "MB5S-R4AJ-3FBT-7NHO-T26Z-2E6Y-WFH4");
 	else if (err == MPP_ERR_LIMIT)
 		change_no_room(q, "operations");

@@ -132,8 +132,8 @@ static bool write_uri(struct request *q, const mpp_account_info *a,
 		      const uint8_t secret[MPP_INVITATION_LEN])
 {
 	const struct web_config *k = &q->web->config;
-	struct wr w = wr_init((uint8_t *)q->invite->uri,
-			      sizeof(q->invite->uri) - 1);
+	struct wr w =
+		wr_init((uint8_t *)q->invite->uri, sizeof(q->invite->uri) - 1);
 	char text[32];
 
 	put_text(&w, "mpp://");

@@ -30,8 +30,8 @@ struct web {
 	int epoll;
 	bool draining;
 	mpp_instant now;
-	uint64_t op;               /* last one given */
-	struct request *requests;  /* every one that lives */
+	uint64_t op;              /* last one given */
+	struct request *requests; /* every one that lives */
 };
 
 enum request_state {
@@ -76,7 +76,7 @@ struct request {
 	uint8_t *body;            /* NULL until some of it came */
 	size_t body_len;          /* may be more than was kept */
 
-	uint64_t op;              /* WAITING for this one */
+	uint64_t op; /* WAITING for this one */
 	request_done_fn *done;
 	struct publish *publish;
 	struct invite *invite;
@@ -84,7 +84,7 @@ struct request {
 	unsigned status;
 	uint8_t *answer; /* NULL: none could be made */
 	size_t answer_len;
-	char allow[64];  /* with 405 */
+	char allow[64]; /* with 405 */
 };
 
 /* ---- route.c ---- */

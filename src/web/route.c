@@ -119,8 +119,8 @@ static const struct route *find(struct request *q)
 	}
 	if (q->allow[0] != '\0')
 		answer_error(q, MHD_HTTP_METHOD_NOT_ALLOWED,
-			     "method_not_allowed",
-			     "this path takes %s only", q->allow);
+			     "method_not_allowed", "this path takes %s only",
+			     q->allow);
 	else
 		answer_error(q, MHD_HTTP_NOT_FOUND, "no_such_path",
 			     "there is no such path; see /v1/status, "

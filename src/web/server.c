@@ -146,14 +146,15 @@ static size_t unescape_nothing(void *cls, struct MHD_Connection *c, char *s)
 
 static struct MHD_Daemon *start(struct web *w, int listener)
 {
-	return MHD_start_daemon(
-		MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL,
-		access_handler, w, MHD_OPTION_LISTEN_SOCKET, listener,
-		MHD_OPTION_NOTIFY_COMPLETED, completed, w,
-		MHD_OPTION_UNESCAPE_CALLBACK, unescape_nothing, NULL,
-		MHD_OPTION_CONNECTION_LIMIT, (unsigned)WEB_CONNECTIONS_MAX,
-		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)WEB_IDLE_S,
-		MHD_OPTION_END);
+	return MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0,
+				NULL, NULL, access_handler, w,
+				MHD_OPTION_LISTEN_SOCKET, listener,
+				MHD_OPTION_NOTIFY_COMPLETED, completed, w,
+				MHD_OPTION_UNESCAPE_CALLBACK, unescape_nothing,
+				NULL, MHD_OPTION_CONNECTION_LIMIT,
+				(unsigned)WEB_CONNECTIONS_MAX,
+				MHD_OPTION_CONNECTION_TIMEOUT,
+				(unsigned)WEB_IDLE_S, MHD_OPTION_END);
 }
 
 mpp_err web_open(const struct web_config *config, int listener,

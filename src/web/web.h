@@ -32,7 +32,7 @@ struct web_config {
 	const struct udp_counters *udp;
 	const char *version;
 	const char *store;
-	const char *const *listen; /* as text; NULL behind the last */
+	const char *const *listen;    /* as text; NULL behind the last */
 	const char *const *endpoints; /* "host:port"; 1 to 8, then NULL */
 	mpp_time started;
 };

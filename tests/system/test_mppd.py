@@ -357,8 +357,8 @@ def test_connections_that_say_nothing_do_not_hold_it_up(mppd):
 
 
 def test_what_was_accepted_is_answered_before_the_end(mppd):
-    """SIGTERM amid a stream of changes: each has its answer, and what was
-    said to be done is there afterwards."""
+    """SIGTERM amid a stream of changes: what was said to be done is there
+    afterwards, and what is there was said to be done."""
     done = []
 
     def add(n):
@@ -382,7 +382,7 @@ def test_what_was_accepted_is_answered_before_the_end(mppd):
     mppd.start()
     names = {a["account"] for a in
              mppd.api("GET", "/v1/accounts")[1]["accounts"]}
-    assert set(done) <= names
+    assert names == set(done)
 
 
 def test_two_daemons_live_side_by_side(mppd_factory):
@@ -393,3 +393,26 @@ def test_two_daemons_live_side_by_side(mppd_factory):
             for d in (one, two)]
     assert keys[0] != keys[1]
     assert isinstance(one, Mppd)
+
+
+def cpu_seconds(pid):
+    fields = open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()
+    return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_nothing_to_do_is_nothing_done(mppd):
+    """No busy waiting: neither idle nor with connections that say nothing."""
+    mppd.account()
+    head = b"POST /v1/accounts HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n"
+    with socket.socket(socket.AF_UNIX) as silent, \
+            socket.socket(socket.AF_UNIX) as half, \
+            socket.socket(socket.AF_UNIX) as kept:
+        for s in (silent, half, kept):
+            s.connect(str(mppd.socket))
+        half.sendall(head)
+        kept.sendall(b"GET /v1/accounts HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert kept.recv(65536).startswith(b"HTTP/1.1 200")
+        time.sleep(0.5)
+        before = cpu_seconds(mppd.pid)
+        time.sleep(2)
+        assert cpu_seconds(mppd.pid) - before < 0.2

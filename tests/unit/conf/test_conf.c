@@ -44,8 +44,8 @@ static const struct bad {
 	{"a bracket in a section", "[a]b]\n", 1, "unknown section"},
 	{"an item before any section", "\n\nlevel = info\n", 3,
 	 "before any section"},
-	{"an unknown item", "[service]\nlisten = 1.2.3.4\nlistn = 1.2.3.4\n",
-	 3, "unknown item listn in [service]; allowed are listen, endpoint"},
+	{"an unknown item", "[service]\nlisten = 1.2.3.4\nlistn = 1.2.3.4\n", 3,
+	 "unknown item listn in [service]; allowed are listen, endpoint"},
 	{"an item of another section", "[log]\naccounts = 5\n", 2,
 	 "accounts stands in [log]; it belongs into [limits]"},
 	{"an item twice", "[limits]\naccounts = 5\n\naccounts = 6\n", 4,
@@ -58,12 +58,11 @@ static const struct bad {
 	{"a colon before '='", "[log]\nlevel: x = info\n", 2, "unknown item"},
 	{"no name", "[log]\n= info\n", 2, "no name before '='"},
 	{"no value", "[log]\nlevel =\n", 2, "nothing behind '='"},
-	{"a value of blanks", "[log]\nlevel = \t \n", 2,
-	 "nothing behind '='"},
+	{"a value of blanks", "[log]\nlevel = \t \n", 2, "nothing behind '='"},
 	{"a comment behind a value", "[log]\nlevel = info ; really\n", 2,
 	 "a comment needs a line of its own"},
-	{"another comment behind a value", "[log]\nlevel = info\t# really\n",
-	 2, "a comment needs a line of its own"},
+	{"another comment behind a value", "[log]\nlevel = info\t# really\n", 2,
+	 "a comment needs a line of its own"},
 	{"a comment for a value", "[log]\nlevel = ; info\n", 2,
 	 "a comment needs a line of its own"},
 	{"a value that goes on, indented",
@@ -79,12 +78,12 @@ static const struct bad {
 	{"UTF-8 cut at the end of a line", "[service]\n# \xe2\x82\n", 2,
 	 "not UTF-8"},
 	{"a surrogate", "# \xed\xa0\x80\n", 1, "not UTF-8"},
-	{"a byte order mark", "\xef\xbb\xbf[service]\n", 1,
-	 "byte order mark"},
-	{"a control character", "[log]\nlevel = in\x01" "fo\n", 2,
-	 "control character 0x01"},
-	{"an escape in a comment", "# \x1b[31m\n", 1,
-	 "control character 0x1b"},
+	{"a byte order mark", "\xef\xbb\xbf[service]\n", 1, "byte order mark"},
+	{"a control character",
+	 "[log]\nlevel = in\x01"
+	 "fo\n",
+	 2, "control character 0x01"},
+	{"an escape in a comment", "# \x1b[31m\n", 1, "control character 0x1b"},
 	{"DEL", "# \x7f\n", 1, "control character 0x7f"},
 	{"CR within a line", "[log]\rlevel = info\n", 1,
 	 "control character 0x0d"},
@@ -100,40 +99,34 @@ static const struct bad {
 	{"a duration in days", "[service]\nlease = 1d\n", 2, "a duration"},
 	{"a duration with a blank", "[service]\nlease = 60 s\n", 2,
 	 "a duration"},
-	{"a negative duration", "[service]\nlease = -60s\n", 2,
-	 "a duration"},
+	{"a negative duration", "[service]\nlease = -60s\n", 2, "a duration"},
 	{"a duration with a point", "[service]\nlease = 1.5m\n", 2,
 	 "a duration"},
 	{"a duration below the range", "[service]\nlease = 999ms\n", 2,
 	 "from 1s"},
-	{"a duration above the range", "[service]\nlease = 25h\n", 2,
-	 "to 24h"},
-	{"a duration that wraps round",
-	 "[service]\nidle = 5124095576031h\n", 2, "from 1s to 168h"},
-	{"a duration of many digits",
-	 "[service]\nidle = 00000000000001h\n", 2, "from 1s to 168h"},
+	{"a duration above the range", "[service]\nlease = 25h\n", 2, "to 24h"},
+	{"a duration that wraps round", "[service]\nidle = 5124095576031h\n", 2,
+	 "from 1s to 168h"},
+	{"a duration of many digits", "[service]\nidle = 00000000000001h\n", 2,
+	 "from 1s to 168h"},
 	{"a lease below the shortest", "[service]\nlease = 5s\n", 2,
 	 "lease-min <= lease <= lease-max"},
 	{"a shortest lease above the lease",
-	 "[service]\nlease = 20s\nlease-max = 30s\nlease-min = 25s\n[log]\n",
-	 4, "lease is 20s with lease-min 25s and lease-max 30s"},
+	 "[service]\nlease = 20s\nlease-max = 30s\nlease-min = 25s\n[log]\n", 4,
+	 "lease is 20s with lease-min 25s and lease-max 30s"},
 	{"a longest lease below the default lease",
 	 "[service]\nlease-max = 30s\n", 2, "lease is 60s"},
 	{"a number with a unit", "[limits]\naccounts = 1k\n", 2,
 	 "accounts = 1k; a number from 1 to 268435455"},
-	{"a hexadecimal number", "[limits]\naccounts = 0x10\n", 2,
-	 "a number"},
+	{"a hexadecimal number", "[limits]\naccounts = 0x10\n", 2, "a number"},
 	{"zero of something", "[limits]\naccounts = 0\n", 2, "from 1"},
-	{"one too many", "[limits]\noperations = 1048576\n", 2,
-	 "to 1048575"},
+	{"one too many", "[limits]\noperations = 1048576\n", 2, "to 1048575"},
 	{"too many stores of an account",
 	 "[limits]\nstores-per-account = 129\n", 2, "to 128"},
 	{"a size too small", "[limits]\nstore-size = 1023k\n", 2,
 	 "a size such as 64k, 16M or 1G from 1M to 1024G"},
-	{"a size too large", "[limits]\nstore-size = 1025G\n", 2,
-	 "to 1024G"},
-	{"a size in small letters", "[limits]\nstore-size = 1g\n", 2,
-	 "a size"},
+	{"a size too large", "[limits]\nstore-size = 1025G\n", 2, "to 1024G"},
+	{"a size in small letters", "[limits]\nstore-size = 1g\n", 2, "a size"},
 	{"a size that wraps round", "[limits]\nstore-size = 9999999999999G\n",
 	 2, "to 1024G"},
 	{"a relative path", "[service]\nstate = var/mppd\n", 2,
@@ -145,8 +138,8 @@ static const struct bad {
 	 "[service]\ncontrol = /" X100 "1234567\n", 2, "at most 107 octets"},
 	{"a group with a colon", "[service]\ncontrol-group = a:b\n", 2,
 	 "letters, digits"},
-	{"a group that looks like an option",
-	 "[service]\ncontrol-group = -x\n", 2, "letters, digits"},
+	{"a group that looks like an option", "[service]\ncontrol-group = -x\n",
+	 2, "letters, digits"},
 	{"a name to listen on", "[service]\nlisten = localhost:5\n", 2,
 	 "localhost:5: not an IP address; a list of ADDRESS:PORT"},
 	{"the second of two addresses is wrong",
@@ -184,8 +177,8 @@ static void test_bad_ones_change_nothing(void **state)
 		c = before;
 		if (parse(bad[i].text, &c) != MPP_ERR_SYNTAX)
 			fail_msg("accepted: %s", bad[i].sentence);
-		(void)snprintf(place, sizeof(place), "x.conf:%u: ",
-			       bad[i].line);
+		(void)snprintf(place, sizeof(place),
+			       "x.conf:%u: ", bad[i].line);
 		if (strncmp(fault.text, place, strlen(place)) != 0 ||
 		    strstr(fault.text, bad[i].wrong) == NULL)
 			fail_msg("%s: %s", bad[i].sentence, fault.text);
@@ -316,17 +309,19 @@ static void test_what_is_printed_is_read_again(void **state)
 /* The longest line there may be is still read whole. */
 static void test_the_longest_line(void **state)
 {
-	static const char text[] = "[service]\nstate = /" X100 X10 X10 X10 X10
-				   X10 X10 X10 "xxxxxxxxx\n";
+	static const char text[] =
+		"[service]\nstate = /" X100 X10 X10 X10 X10 X10 X10 X10
+		"xxxxxxxxx\n";
 	struct conf c;
 
 	(void)state;
 	assert_int_equal(parse(text, &c), MPP_OK);
 	assert_int_equal(strlen(c.state.s), 180);
-	assert_int_equal(parse("[service]\n# " X100 X10 X10 X10 X10 X10 X10 X10
-			       X10 "xxxxxxxx\n",
-			       &c),
-			 MPP_OK);
+	assert_int_equal(
+		parse("[service]\n# " X100 X10 X10 X10 X10 X10 X10 X10 X10
+		      "xxxxxxxx\n",
+		      &c),
+		MPP_OK);
 }
 
 static char path[] = "/tmp/mpp-conf-XXXXXX";

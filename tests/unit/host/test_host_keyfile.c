@@ -20,14 +20,13 @@ static struct fault fault;
 static mpp_service_secrets secrets;
 static bool created;
 
-#define X25519                                                                \
+#define X25519 \
 	"000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
-#define X448                                                                  \
-	"202122232425262728292a2b2c2d2e2f303132333435363738393a3b3c3d3e3f"    \
+#define X448                                                               \
+	"202122232425262728292a2b2c2d2e2f303132333435363738393a3b3c3d3e3f" \
 	"404142434445464748494a4b4c4d4e4f5051525354555657"
 #define SID "58595a5b5c5d5e5f6061626364656667"
-#define RESET                                                                 \
-	"68696a6b6c6d6e6f707172737475767778797a7b7c7d7e7f8081828384858687"
+#define RESET "68696a6b6c6d6e6f707172737475767778797a7b7c7d7e7f8081828384858687"
 #define HEAD "mppd service key 1\n"
 #define LINE_1 "x25519 " X25519 "\n"
 #define LINE_2 "x448 " X448 "\n"
@@ -149,23 +148,26 @@ static const struct row {
 	{"a line is missing", HEAD LINE_1 LINE_2 LINE_3, "damaged"},
 	{"lines changed places", HEAD LINE_2 LINE_1 LINE_3 LINE_4, "damaged"},
 	{"a line twice", HEAD LINE_1 LINE_1 LINE_2 LINE_3 LINE_4, "damaged"},
-	{"something follows", HEAD LINE_1 LINE_2 LINE_3 LINE_4 "\n",
+	{"something follows", HEAD LINE_1 LINE_2 LINE_3 LINE_4 "\n", "damaged"},
+	{"no line end at the end", HEAD LINE_1 LINE_2 LINE_3 "reset " RESET,
 	 "damaged"},
-	{"no line end at the end",
-	 HEAD LINE_1 LINE_2 LINE_3 "reset " RESET, "damaged"},
 	{"line ends of another world",
 	 "mppd service key 1\r\n" LINE_1 LINE_2 LINE_3 LINE_4, "damaged"},
 	{"a digit is missing",
-	 HEAD LINE_1 LINE_2 "stream-id " "8595a5b5c5d5e5f6061626364656667"
-	 "\n" LINE_4, "damaged"},
-	{"a digit too many",
-	 HEAD LINE_1 LINE_2 "stream-id " SID "0\n" LINE_4, "damaged"},
+	 HEAD LINE_1 LINE_2 "stream-id "
+			    "8595a5b5c5d5e5f6061626364656667"
+			    "\n" LINE_4,
+	 "damaged"},
+	{"a digit too many", HEAD LINE_1 LINE_2 "stream-id " SID "0\n" LINE_4,
+	 "damaged"},
 	{"no hex digit",
-	 HEAD LINE_1 LINE_2 "stream-id g8595a5b5c5d5e5f6061626364656667\n"
-	 LINE_4, "damaged"},
+	 HEAD LINE_1 LINE_2
+	 "stream-id g8595a5b5c5d5e5f6061626364656667\n" LINE_4,
+	 "damaged"},
 	{"capital hex digits, which are never written",
-	 HEAD LINE_1 LINE_2 "stream-id 58595A5B5C5D5E5F6061626364656667\n"
-	 LINE_4, "damaged"},
+	 HEAD LINE_1 LINE_2
+	 "stream-id 58595A5B5C5D5E5F6061626364656667\n" LINE_4,
+	 "damaged"},
 };
 
 static void test_malformed_is_refused(void **state)

@@ -66,7 +66,10 @@ static const struct row {
 	{"an escape sequence of terminals", "\x1b[31m", "v=\"\\u001b[31m\""},
 	{"DEL", "\x7f", "v=\"\\u007f\""},
 	{"a C1 control (CSI)", "\xc2\x9b", "v=\"\\u009b\""},
-	{"not UTF-8", "a\xff" "b", "v=\"a\\ufffdb\""},
+	{"not UTF-8",
+	 "a\xff"
+	 "b",
+	 "v=\"a\\ufffdb\""},
 	{"UTF-8 cut at the end", "\xe2\x82", "v=\"\\ufffd\\ufffd\""},
 	{"an overlong form", "\xc0\xaf", "v=\"\\ufffd\\ufffd\""},
 };
@@ -150,11 +153,11 @@ static void test_time_has_the_local_offset(void **state)
 
 	(void)state;
 	/* 2026-05-01T10:00:00Z, by date(1) -d @1777629600. */
-	assert_int_equal(setenv("TZ", "XXX-02:30", 1), 0);
+	assert_int_equal(setenv("TZ", "ABC-02:30", 1), 0);
 	tzset();
 	assert_int_equal(log_time(at, text, sizeof(text)), 29);
 	assert_string_equal(text, "2026-05-01T12:30:00.123+02:30");
-	assert_int_equal(setenv("TZ", "XXX+03", 1), 0);
+	assert_int_equal(setenv("TZ", "ABC+03", 1), 0);
 	tzset();
 	assert_int_equal(log_time(at, text, sizeof(text)), 29);
 	assert_string_equal(text, "2026-05-01T07:00:00.123-03:00");

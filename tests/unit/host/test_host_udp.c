@@ -60,14 +60,12 @@ static void peer_send(const struct peer *p, const mpp_addr *to, size_t len,
 	const socklen_t n = addr_to_sockaddr(to, &sa);
 
 	memcpy(data, &number, sizeof(number));
-	assert_int_equal(sendto(p->fd, data, len, 0, (struct sockaddr *)&sa,
-				n),
+	assert_int_equal(sendto(p->fd, data, len, 0, (struct sockaddr *)&sa, n),
 			 len);
 }
 
 /* Wait up to 5 s. @return length, -1 when nothing comes */
-static ssize_t peer_receive(const struct peer *p, int wait_ms,
-			    uint32_t *number)
+static ssize_t peer_receive(const struct peer *p, int wait_ms, uint32_t *number)
 {
 	uint8_t data[2048];
 	struct pollfd w = {.fd = p->fd, .events = POLLIN};

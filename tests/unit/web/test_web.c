@@ -59,9 +59,8 @@ static void open_web(void)
 	/* An address of the abstract kind, chosen by the kernel. */
 	rig.name = (struct sockaddr_un){.sun_family = AF_UNIX};
 	assert_true(fd >= 0);
-	assert_int_equal(bind(fd, (struct sockaddr *)&rig.name,
-			      sizeof(sa_family_t)),
-			 0);
+	assert_int_equal(
+		bind(fd, (struct sockaddr *)&rig.name, sizeof(sa_family_t)), 0);
 	assert_int_equal(getsockname(fd, (struct sockaddr *)&rig.name, &len),
 			 0);
 	assert_int_equal(listen(fd, 16), 0);
@@ -198,8 +197,8 @@ static bool has_account(const char *name)
 	mpp_account_info a;
 
 	return mpp_service_account_find(
-		rig.service,
-		(mpp_bytes){(const uint8_t *)name, strlen(name)}, &a);
+		rig.service, (mpp_bytes){(const uint8_t *)name, strlen(name)},
+		&a);
 }
 
 static const char alice[] = "{\"account\":\"alice\"}";
