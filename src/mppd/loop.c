@@ -6,6 +6,7 @@
  * gathered. Each part is bounded, so that a flood of one kind does not starve
  * the others. */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -130,6 +131,13 @@ static void take_signals(struct daemon *d)
 	int fd;
 
 	while (read(d->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+		if (info.ssi_signo == SIGHUP) {
+			log_write(LOG_LEVEL_WARN,
+				  "SIGHUP changes nothing; stop and start to "
+				  "read a new configuration",
+				  NULL);
+			continue;
+		}
 		if (d->stopping)
 			continue;
 		log_write(LOG_LEVEL_INFO, "stopping", "signal",

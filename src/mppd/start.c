@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "host/clock.h"
 #include "host/keyfile.h"
+#include "host/leap.h"
 #include "mppd/daemon.h"
 #include "mppd/statedir.h"
 
@@ -102,6 +103,24 @@ static mpp_err make_service(struct daemon *d, struct fault *f)
 	if (err == MPP_OK)
 		d->service = memory_get(&d->memory);
 	return err;
+}
+
+/* The draft's "ticks and leap seconds". Without the file, or when it is too
+ * old, LeapSeconds is left out: that is no failure. */
+static mpp_err read_leap(struct daemon *d, struct fault *f)
+{
+	const mpp_wall now = clock_now().wall;
+	mpp_wall until = {0};
+	unsigned tai_utc = 0;
+	const mpp_err err = leap_read(LEAP_FILE, now, &tai_utc, &until);
+
+	(void)f;
+	if (err == MPP_OK)
+		mpp_service_leap_seconds(d->service, tai_utc, until);
+	else
+		log_write(LOG_LEVEL_WARN, "leap seconds unknown", "file",
+			  LEAP_FILE, "why", mpp_err_text(err), NULL);
+	return MPP_OK;
 }
 
 /* ---- loading ---- */
@@ -228,6 +247,7 @@ static mpp_err watch_all(struct daemon *d, struct fault *f)
 	(void)sigemptyset(&set);
 	(void)sigaddset(&set, SIGTERM);
 	(void)sigaddset(&set, SIGINT);
+	(void)sigaddset(&set, SIGHUP);
 	d->signals = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 	d->epoll = epoll_create1(EPOLL_CLOEXEC);
 	well = d->signals >= 0 && d->epoll >= 0 && watch(d, d->signals) &&
@@ -243,9 +263,9 @@ static mpp_err watch_all(struct daemon *d, struct fault *f)
 mpp_err daemon_start(struct daemon *d, struct fault *f)
 {
 	static mpp_err (*const steps[])(struct daemon * d, struct fault * f) = {
-		take_crypto, take_names,   take_state, open_store,
-		read_key,    make_service, load_all,   start_thread,
-		bind_all,    open_control, watch_all,
+		take_crypto,  take_names,   take_state,   open_store,
+		read_key,     make_service, read_leap,    load_all,
+		start_thread, bind_all,     open_control, watch_all,
 	};
 	mpp_err err = MPP_OK;
 	size_t i;

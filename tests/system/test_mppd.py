@@ -385,6 +385,13 @@ def test_what_was_accepted_is_answered_before_the_end(mppd):
     assert names == set(done)
 
 
+def test_sighup_does_not_end_it(mppd):
+    os.kill(mppd.pid, signal.SIGHUP)
+    wait_for(lambda: "SIGHUP changes nothing" in mppd.log)
+    assert mppd.alive()
+    mppd.account()
+
+
 def test_two_daemons_live_side_by_side(mppd_factory):
     one, two = mppd_factory().start(), mppd_factory().start()
     one.account("one")
