@@ -46,7 +46,7 @@ typedef struct mpp_loop_config {
 /** Enrol this device with an invitation URI: makes a key if the state
  * directory has none, connects, waits until the service has confirmed, and
  * keeps the state. The same URI again is harmless.
- * @param id  given: the device id as text, may be NULL
+ * @param id  room for MPP_UDF_TEXT_MAX: the device id as text; may be NULL
  * @retval MPP_ERR_INVALID not an invitation  MPP_ERR_EXISTS enrolled with
  *   another account  MPP_ERR_REFUSED, MPP_ERR_KEY_CHANGED, MPP_ERR_TIMEOUT,
  *   MPP_ERR_IO, MPP_ERR_NOMEM, MPP_ERR_CRYPTO */
@@ -56,6 +56,8 @@ MPP_MUSTCHECK mpp_err mpp_loop_enroll(const char *state_dir, const char *uri,
 
 /** Open an enrolled device and begin to connect.
  * @retval MPP_ERR_NOTFOUND not enrolled  MPP_ERR_IO  MPP_ERR_NOMEM
+ * @retval MPP_ERR_STATE  another subscription of this directory is open: two
+ *   would displace each other
  *   MPP_ERR_SYNTAX the state file is damaged: err says what to do */
 MPP_MUSTCHECK mpp_err mpp_loop_open(const mpp_loop_config *config,
 				    mpp_loop **out, mpp_loop_error *err);
@@ -63,11 +65,16 @@ MPP_MUSTCHECK mpp_err mpp_loop_open(const mpp_loop_config *config,
 /** Wait for the next event but MPP_EV_SAVE; -1 waits for ever.
  * @retval MPP_ERR_AGAIN  timeout_ms passed, or a signal came
  * @retval MPP_ERR_TIMEOUT  config.timeout_ms passed
- * @retval MPP_ERR_IO  see mpp_loop_last_error() */
+ * @retval MPP_ERR_IO  see mpp_loop_last_error()
+ * @retval MPP_ERR_CLOSED  all is over: refused, closed, another key, or what
+ *   was asked once is answered
+ * @retval MPP_ERR_CRYPTO, MPP_ERR_RANDOM  sending fails for good
+ * All but MPP_ERR_AGAIN stay so. */
 MPP_MUSTCHECK mpp_err mpp_loop_wait(mpp_loop *l, int timeout_ms,
 				    mpp_client_event *ev);
 
-/** For requests: mpp_client_status(mpp_loop_client(l), …). */
+/** For requests: mpp_client_status(mpp_loop_client(l), …); then call
+ * mpp_loop_wait(l, 0, …), which sends it. */
 mpp_client *mpp_loop_client(mpp_loop *l);
 mpp_instant mpp_loop_now(const mpp_loop *l);
 /** A descriptor to poll for reading beside others; then call
@@ -76,6 +83,8 @@ mpp_instant mpp_loop_now(const mpp_loop *l);
 int mpp_loop_fd(const mpp_loop *l);
 /** Local UDP port in use, 0 when none. */
 uint16_t mpp_loop_port(const mpp_loop *l);
+/** Why the last call failed, and what is behind the last event of the kinds
+ * REFUSED, KEY_CHANGED and CLOSED, for people. */
 const mpp_loop_error *mpp_loop_last_error(const mpp_loop *l);
 
 /** Close the connection (a Close is sent when connected) and free. */

@@ -21,7 +21,7 @@
 #include "loop/verdict.h"
 
 enum {
-	TURNS_MAX = 64, /* without sleeping: then the caller's turn comes */
+	TURNS_MAX = 64, /* when the caller's time is up */
 	TICK_GAP_US = 1000,
 	HOLD_MIN_MS = 60 * 1000,
 };
@@ -78,6 +78,7 @@ mpp_err loop_new(const char *dir, mpp_loop **out, mpp_loop_error *e)
 	if (l == NULL)
 		return loop_fail(e, MPP_ERR_NOMEM, EX_OSERR, "out of memory");
 	l->socket = -1;
+	l->hold = -1;
 	l->give_up = MPP_TIME_NEVER;
 	l->attempt.phase = LOOP_OVER;
 	l->attempt.deadline = MPP_TIME_NEVER;
@@ -220,6 +221,8 @@ mpp_err mpp_loop_open(const mpp_loop_config *config, mpp_loop **out,
 		return result;
 	l->saves_key = true;
 	result = load(l);
+	if (result == MPP_OK && config->mode == MPP_MODE_SUBSCRIBE)
+		result = loop_state_hold(l->dir, &l->hold, &l->error);
 	if (result == MPP_OK)
 		result = loop_start(l, config);
 	if (result == MPP_OK) {
@@ -477,6 +480,7 @@ static uint64_t until(int timeout_ms)
 mpp_err mpp_loop_wait(mpp_loop *l, int timeout_ms, mpp_client_event *ev)
 {
 	const uint64_t until_us = until(timeout_ms);
+	bool worked, late;
 	mpp_instant now;
 	int turns = 0;
 	mpp_err err;
@@ -490,11 +494,13 @@ mpp_err mpp_loop_wait(mpp_loop *l, int timeout_ms, mpp_client_event *ev)
 		if (err != MPP_ERR_AGAIN)
 			return err;
 		now = clocks();
-		if (turn(l, now) &&
-		    (++turns < TURNS_MAX || now.mono.us < until_us))
+		worked = turn(l, now);
+		/* However much comes in, the caller's turn comes too. */
+		late = now.mono.us >= until_us && ++turns >= TURNS_MAX;
+		if (worked && !late)
 			continue;
 		arm(l);
-		if (!sleep_until(l, until_us, now))
+		if (late || !sleep_until(l, until_us, now))
 			return MPP_ERR_AGAIN;
 	}
 }
@@ -544,6 +550,8 @@ void mpp_loop_close(mpp_loop *l)
 		say_close(l);
 	loop_attempt_over(l);
 	loop_use_socket(l, -1);
+	if (l->hold >= 0)
+		(void)close(l->hold);
 	if (l->timer >= 0)
 		(void)close(l->timer);
 	if (l->epoll >= 0)

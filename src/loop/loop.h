@@ -17,6 +17,7 @@ struct mpp_loop {
 	int epoll; /* holds the other two and what resolves names */
 	int timer;
 	int socket; /* -1: none, then the client sleeps */
+	int hold;   /* the subscription's lock, or -1 */
 	mpp_client_mode mode;
 	bool saves_key; /* write the service's key as soon as known */
 	bool closing;   /* by us */

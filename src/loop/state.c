@@ -27,6 +27,7 @@ enum {
 static const char file_name[] = "device.json";
 static const char new_name[] = "device.json.new";
 static const char lock_name[] = "device.lock";
+static const char hold_name[] = "subscribe.lock";
 
 /* An open state directory; lock is -1 unless held. */
 struct place {
@@ -390,5 +391,31 @@ mpp_err loop_state_raise(const char *dir,
 		err = raise_held(&p, instance, raise, &held);
 	place_close(&p);
 	mem_wipe(&held, sizeof(held));
+	return err;
+}
+
+mpp_err loop_state_hold(const char *dir, int *fd, mpp_loop_error *e)
+{
+	struct place p = {.path = dir, .e = e};
+	mpp_err err = place_open(&p);
+	int hold;
+
+	if (err != MPP_OK)
+		return err;
+	hold = openat(p.dir, hold_name,
+		      O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (hold < 0)
+		err = fail_in(&p, errno, "cannot open", hold_name);
+	else if (flock(hold, LOCK_EX | LOCK_NB) != 0)
+		err = loop_fail(e, MPP_ERR_STATE, EX_TEMPFAIL,
+				"%s: this device is subscribed already: end "
+				"the other program, or enrol this one with a "
+				"state directory of its own",
+				dir);
+	place_close(&p);
+	if (err == MPP_OK)
+		*fd = hold;
+	else if (hold >= 0)
+		(void)close(hold);
 	return err;
 }

@@ -64,4 +64,10 @@ MPP_MUSTCHECK mpp_err loop_state_raise(const char *dir,
 				       const struct loop_raise *raise,
 				       mpp_loop_error *e);
 
+/* A subscription holds DIR/subscribe.lock for its life, because two of one
+ * instance would displace each other again and again. *fd is given: closing it
+ * ends the hold. Errors: STATE (another one holds it), NOTFOUND, IO. */
+MPP_MUSTCHECK mpp_err loop_state_hold(const char *dir, int *fd,
+				      mpp_loop_error *e);
+
 #endif

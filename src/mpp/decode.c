@@ -60,7 +60,8 @@ static const uint8_t *value_at(const uint8_t *before, const mpp_json_item *it)
 	return at;
 }
 
-/* As short as it reads back the same, but 10 rather than 1e+01. */
+/* As short as it reads back the same, but 10.0 rather than 1e+01; always to
+ * be seen as what it is, so that -0.0 keeps its sign. */
 static mpp_err write_binary64(struct pass *p, mpp_bytes raw)
 {
 	uint64_t bits = 0;
@@ -81,6 +82,8 @@ static mpp_err write_binary64(struct pass *p, mpp_bytes raw)
 		if (strtod(text, NULL) == value)
 			break;
 	}
+	if (strspn(text, "-0123456789") == strlen(text))
+		memcpy(text + strlen(text), ".0", sizeof(".0"));
 	mpp_json_literal(&p->w, NULL,
 			 (mpp_bytes){(const uint8_t *)text, strlen(text)});
 	return MPP_OK;

@@ -97,7 +97,8 @@ struct node {
 
 static mpp_err bad(struct file *f, size_t page, const char *why)
 {
-	return store_damaged(f->err, f->path, "page %zu: %s", page, why);
+	store_damaged(f->err, f->path, "page %zu: %s", page, why);
+	return MPP_ERR_CHECKSUM;
 }
 
 static uint16_t u16_at(const uint8_t *p)

@@ -52,13 +52,16 @@ struct store {
 MPP_MUSTCHECK mpp_err store_mem_open(struct store **out);
 
 /* LMDB in the file `path` (with MDB_NOSUBDIR; path-lock beside it), mode
- * 0600, created when missing, map_size the most it may grow to. Held under an
- * exclusive lock (flock on path.lock... of its own) until close: a second
- * opener gets STORE with a clear text. Before the file is mapped by this
- * process, a forked child opens it read-only and walks every record, checking
- * key, version and checksum; if the child dies by a signal or finds damage,
- * the result is CHECKSUM, err says what and what to do, and nothing was
- * changed on disk. Errors: STORE, CHECKSUM, NOMEM. */
+ * 0600, created when missing (as path.new, then renamed), map_size the most it
+ * may grow to. Held under an exclusive lock (flock on path.lock, a file of its
+ * own) until close: a second opener gets STORE with a clear text. Before the
+ * file is mapped by this process, a forked child opens it read-only and checks
+ * every page, and every record: key, version and checksum, and that none is
+ * missing; if the child dies by a signal or finds damage, the result is
+ * CHECKSUM, err says what and what to do, and nothing was changed on disk. Call
+ * it before the process has other threads, because of the fork. Not noticed: a
+ * whole file, or its newest meta page, that is put back as it was before the
+ * last commits. Errors: STORE, CHECKSUM, NOMEM. */
 MPP_MUSTCHECK mpp_err store_lmdb_open(const char *path, size_t map_size,
 				      struct store **out,
 				      struct store_error *err);

@@ -23,7 +23,9 @@ MPP_MUSTCHECK mpp_err store_thread_start(struct store *store,
 					 struct store_thread **out);
 /* Readable when store_thread_next() has something. */
 int store_thread_fd(const struct store_thread *t);
-/* batch: copied. Errors: LIMIT (queue full: keep it and retry), NOMEM. */
+/* batch: copied. Errors: LIMIT (queue full: take results, keep it and retry),
+ * NOMEM. Full is 1024 batches whose result was not taken, or 64 MiB of batches
+ * not yet committed; a longer batch is accepted when nothing else waits. */
 MPP_MUSTCHECK mpp_err store_thread_submit(struct store_thread *t, uint64_t id,
 					  mpp_bytes batch);
 /* The next result in order of submission; false when there is none now. */

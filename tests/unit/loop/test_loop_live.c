@@ -479,6 +479,34 @@ static void a_service_that_moved_is_found_again(void **state)
 	mpp_loop_close(l);
 }
 
+/* A flood of what is no answer, from the service's own address. */
+static void a_flood_does_not_keep_the_caller_waiting(void **state)
+{
+	static const uint8_t junk[64] = {1, 2, 3};
+	struct sockaddr_in sa = {.sin_family = AF_INET};
+	struct pollfd p = {.events = POLLIN};
+	mpp_client_event ev;
+	mpp_loop *l;
+	int i;
+
+	(void)state;
+	enroll_here();
+	l = open_mode(MPP_MODE_SUBSCRIBE, 0);
+	(void)expect(l, MPP_EV_CONNECTED);
+	sa.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	sa.sin_port = htons(mpp_loop_port(l));
+	for (i = 0; i < 150; i++)
+		(void)sendto(service.fd, junk, sizeof(junk), 0,
+			     (struct sockaddr *)&sa, sizeof(sa));
+	/* It comes back with some of them, and says that there are more. */
+	p.fd = mpp_loop_fd(l);
+	assert_int_equal(mpp_loop_wait(l, 0, &ev), MPP_ERR_AGAIN);
+	assert_int_equal(poll(&p, 1, 0), 1);
+	(void)live_publish(&service, alice, "mmm_Inbound", 1);
+	(void)expect(l, MPP_EV_PUBLICATION);
+	mpp_loop_close(l);
+}
+
 static uint64_t cpu_us(void)
 {
 	struct rusage u;
@@ -663,6 +691,7 @@ int main(void)
 		CASE(an_endpoint_may_be_a_name),
 		CASE(dead_addresses_are_passed_over),
 		CASE(a_service_that_moved_is_found_again),
+		CASE(a_flood_does_not_keep_the_caller_waiting),
 		CASE(without_an_answer_it_gives_up_and_sleeps_meanwhile),
 		CASE(the_state_can_be_asked_beside_a_subscription),
 		CASE(the_descriptor_wakes_for_datagrams_and_deadlines),

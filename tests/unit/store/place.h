@@ -43,6 +43,14 @@ static inline int place_teardown(void **state)
 	return 0;
 }
 
+static inline void put_and_close(const char *path)
+{
+	struct store *s = must_open(path, MAP_SIZE);
+
+	must_put(s, "k", "v");
+	s->ops->close(s);
+}
+
 static inline mpp_err try_open(const char *path, struct store_error *err)
 {
 	struct store *s = NULL;

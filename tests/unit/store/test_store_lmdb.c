@@ -12,14 +12,6 @@ enum {
 	NOBODY = 65534,
 };
 
-static void put_and_close(const char *path)
-{
-	struct store *s = must_open(path, MAP_SIZE);
-
-	must_put(s, "k", "v");
-	s->ops->close(s);
-}
-
 /* Opening gives STORE, and one line with this in it. */
 static void assert_refused(const char *path, const char *words)
 {
@@ -243,12 +235,16 @@ static int fill(struct store *s, int from, const char *words)
 {
 	struct store_error err;
 	int n = from;
+	int i;
 
 	while (put_block(s, n, &err) == MPP_OK)
 		assert_true(++n < 10000);
-	assert_int_equal(put_block(s, n, &err), MPP_ERR_STORE);
-	if (strstr(err.text, words) == NULL)
-		fail_msg("\"%s\" not in \"%s\"", words, err.text);
+	/* The first failure is often a short write, the next one is not. */
+	for (i = 0; i < 2; i++) {
+		if (strstr(err.text, words) == NULL)
+			fail_msg("\"%s\" not in \"%s\"", words, err.text);
+		assert_int_equal(put_block(s, n, &err), MPP_ERR_STORE);
+	}
 	return n;
 }
 
