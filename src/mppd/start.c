@@ -119,7 +119,11 @@ static mpp_err read_leap(struct daemon *d, struct fault *f)
 		mpp_service_leap_seconds(d->service, tai_utc, until);
 	else
 		log_write(LOG_LEVEL_WARN, "leap seconds unknown", "file",
-			  LEAP_FILE, "why", mpp_err_text(err), NULL);
+			  LEAP_FILE, "why",
+			  err == MPP_ERR_REPLAY
+				  ? "expired; install a newer tzdata"
+				  : mpp_err_text(err),
+			  NULL);
 	return MPP_OK;
 }
 

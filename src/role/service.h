@@ -29,7 +29,8 @@ enum {
 	HALVES_PER_INSTANCE = 2,
 	HALVES_PER_DEVICE = 8,
 	W_MIN_US = 1000000,
-	PUBLISH_STORES = 40, /* entries in one packet from a device */
+	RIGHTS_REMOVING = 0x80, /* of a device whose removal is on its way */
+	PUBLISH_STORES = 40,    /* entries in one packet from a device */
 };
 #define DAY_US UINT64_C(86400000000)
 

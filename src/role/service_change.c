@@ -323,7 +323,7 @@ mpp_err mpp_service_publish(mpp_service *s, mpp_bytes account,
 
 /* ---- removing a device ---- */
 
-enum { RIGHTS_REMOVING = 0x80, ID_BITS_MIN = 100 };
+enum { ID_BITS_MIN = 100 };
 
 /* The device of an account whose UDF begins with this text. */
 static mpp_err find_device(const struct mpp_service *s, uint32_t account,

@@ -394,7 +394,9 @@ bool service_confirm(struct mpp_service *s, uint32_t slot, uint64_t acked,
 		service_arm(s, slot, now.mono);
 		return false;
 	}
-	if (!settle(s, slot, acked))
+	/* Its record is about to go: nothing may write it back. */
+	if ((device_at(&s->state, b->device)->rights & RIGHTS_REMOVING) != 0 ||
+	    !settle(s, slot, acked))
 		return false;
 	b->seen_ms = ms_of(now.mono);
 	s->count.confirmed++;

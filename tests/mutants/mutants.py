@@ -52,6 +52,8 @@ MUTANTS = [
      "\th->waiting = true;\n"
      "\tservice_enrolled(s, half, MPP_OK, (mpp_instant){{0}, {0}});\n",
      [ADMIT]),
+    ("a removal does not stop a confirmation", "src/role/service_confirm.c",
+     "rights & RIGHTS_REMOVING) != 0 ||", "rights & 0) != 0 ||", [ADMIT]),
     ("a removed device stays connected", "src/role/service_change.c",
      "b->flags = BIND_ENDING;", "b->device = 0;", [ADMIT]),
     ("the client takes any service key", "src/role/client_connect.c",

@@ -311,6 +311,34 @@ static void test_removed_for_good(void **state)
 	assert_int_equal(world_last(&w.d[0], MPP_EV_REFUSED)->status, 403);
 }
 
+/* A connection that is confirmed while the removal is on its way to the disk
+ * must not write the device's record back. */
+static void test_removed_while_connecting(void **state)
+{
+	char id[MPP_UDF_TEXT_MAX];
+
+	(void)state;
+	world_subscribed(&w, alice, 0, 1);
+	device_id(0, id);
+	w.store_stalls = true;
+	assert_int_equal(mpp_service_device_remove(w.s, bytes_of(alice),
+						   bytes_of(id), 5),
+			 MPP_OK);
+	w.d[0].config.have_invitation = false;
+	world_connect(&w, 0);
+	world_run(&w, 5000000);
+	w.store_stalls = false;
+	assert_int_equal(world_result(&w, 5).err, MPP_OK);
+	world_run(&w, 1000000);
+	world_stop_service(&w);
+	world_start_service(&w);
+	w.d[0].n_told = 0;
+	world_connect(&w, 0);
+	world_run(&w, 5000000);
+	assert_int_equal(world_count(&w.d[0], MPP_EV_CONNECTED), 0);
+	assert_int_equal(world_last(&w.d[0], MPP_EV_REFUSED)->status, 403);
+}
+
 /* ---- Timestamps ---- */
 
 /* A device that lost its Timestamp, with a clock that is behind, is told the
@@ -763,6 +791,7 @@ int main(void)
 		CASE(test_full_account),
 		CASE(test_removed),
 		CASE(test_removed_for_good),
+		CASE(test_removed_while_connecting),
 		CASE(test_lost_timestamp),
 		CASE(test_always_challenge),
 		CASE(test_immediate),
