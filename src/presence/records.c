@@ -249,6 +249,27 @@ static mpp_err load_device(struct presence *p, struct rd *key, struct rd *value)
 	return MPP_OK;
 }
 
+/* A place, if need be that of the invitation which expires first. There may be
+ * more on disk than there is room for: expired ones whose removal failed. NONE:
+ * this one expires first. */
+static uint32_t place_invitation(struct presence *p, const uint8_t *hash,
+				 uint32_t account, uint64_t expires)
+{
+	uint32_t i = invitation_add(p, hash, account), k;
+
+	if (i != NONE)
+		return i;
+	for (k = 0; k < p->invitations.fresh; k++) {
+		if (i == NONE ||
+		    invitation_at(p, k)->expires < invitation_at(p, i)->expires)
+			i = k;
+	}
+	if (i == NONE || invitation_at(p, i)->expires >= expires)
+		return NONE;
+	invitation_remove(p, i);
+	return invitation_add(p, hash, account);
+}
+
 static mpp_err load_invitation(struct presence *p, struct rd *key,
 			       struct rd *value)
 {
@@ -275,9 +296,9 @@ static mpp_err load_invitation(struct presence *p, struct rd *key,
 		err = find_account(p, name, &account);
 	if (err != MPP_OK)
 		return err;
-	i = invitation_add(p, hash.p, account);
+	i = place_invitation(p, hash.p, account, expires);
 	if (i == NONE)
-		return MPP_ERR_LIMIT;
+		return MPP_OK;
 	invitation_at(p, i)->rights = rights;
 	invitation_at(p, i)->expires = expires;
 	invitation_at(p, i)->used_suite = (uint8_t)used.suite;

@@ -54,7 +54,8 @@ struct account {
 	uint64_t assigned; /* newest given out, or named by a device */
 	uint32_t devices;  /* list by device.next */
 	uint32_t n_devices;
-	uint32_t n_stores; /* durable or only asked for */
+	uint32_t enrolling; /* devices on their way to the disk */
+	uint32_t n_stores;  /* durable or only asked for */
 	struct entry_list stores;
 	struct entry_list pending;
 	uint64_t batch; /* not 0: waits for this commit to exist */
@@ -176,7 +177,8 @@ struct presence {
 	struct hash by_name, by_key, by_secret;
 	struct heap due; /* bindings by deadline */
 	uint32_t hash_seed;
-	uint32_t uses; /* counts confirmations, for instance.used */
+	uint32_t uses;      /* counts confirmations, for instance.used */
+	uint32_t enrolling; /* in all accounts */
 	uint32_t devices_per_account;
 	uint32_t stores_per_account;
 };

@@ -312,6 +312,8 @@ static void enroll(struct mpp_service *s, uint32_t half)
 		return;
 	}
 	h->waiting = true;
+	account_at(&s->state, h->account)->enrolling++;
+	s->state.enrolling++;
 }
 
 /* Not while it waits, nor when another key was quicker; that one's success
@@ -319,9 +321,15 @@ static void enroll(struct mpp_service *s, uint32_t half)
 static bool may_enroll(const struct mpp_service *s, uint32_t half)
 {
 	const struct half_open *h = half_at(&s->state, half);
+	const struct account *a = account_at(&s->state, h->account);
+	const struct presence *p = &s->state;
 
+	/* What is on disk must find a place in memory again, so those on
+	 * their way to it count as if they were there. */
 	return !h->waiting &&
-	       invitation_at(&s->state, h->invitation)->used_suite == 0;
+	       invitation_at(p, h->invitation)->used_suite == 0 &&
+	       a->n_devices + a->enrolling < p->devices_per_account &&
+	       p->devices.used + p->enrolling < p->devices.limit;
 }
 
 /* It did not happen: the invitation is good for another try. */
@@ -357,6 +365,8 @@ void service_enrolled(struct mpp_service *s, uint32_t half, mpp_err result,
 	struct device_key key = {h->suite, {0}};
 	uint32_t device, invitation = h->invitation, i;
 
+	account_at(&s->state, h->account)->enrolling--;
+	s->state.enrolling--;
 	memcpy(key.raw, h->key, MPP_DH_MAX);
 	device =
 		result != MPP_OK

@@ -251,6 +251,49 @@ static void test_full_account(void **state)
 	assert_int_equal(world_last(&w.d[2], MPP_EV_REFUSED)->status, 429);
 }
 
+/* Two enrolments at once for the last place: one gets it, and what is on disk
+ * can be loaded again with the same limits. */
+static void race_for_place(void)
+{
+	int i;
+
+	world_account(&w, alice);
+	for (i = 0; i < 2; i++) {
+		world_device(&w, i, alice, MPP_MODE_SUBSCRIBE);
+		world_invite(&w, i, alice, MPP_RIGHT_SUBSCRIBE);
+	}
+	w.store_stalls = true;
+	world_connect(&w, 0);
+	world_connect(&w, 1);
+	world_run(&w, 1000000);
+	w.store_stalls = false;
+	world_run(&w, 30000000);
+	assert_int_equal(count()->enrolled, 1);
+	assert_int_equal(world_count(&w.d[0], MPP_EV_CONNECTED) +
+				 world_count(&w.d[1], MPP_EV_CONNECTED),
+			 1);
+	world_stop_service(&w);
+	world_start_service(&w);
+}
+
+static void test_last_place_in_account(void **state)
+{
+	(void)state;
+	world_stop_service(&w);
+	w.config.devices_per_account = 1;
+	world_start_service(&w);
+	race_for_place();
+}
+
+static void test_last_place_of_all(void **state)
+{
+	(void)state;
+	world_stop_service(&w);
+	w.config.devices = 1;
+	world_start_service(&w);
+	race_for_place();
+}
+
 /* ---- removal ---- */
 
 static void device_id(int i, char text[MPP_UDF_TEXT_MAX])
@@ -789,6 +832,8 @@ int main(void)
 		CASE(test_enroll_store_fails),
 		CASE(test_enroll_waits),
 		CASE(test_full_account),
+		CASE(test_last_place_in_account),
+		CASE(test_last_place_of_all),
 		CASE(test_removed),
 		CASE(test_removed_for_good),
 		CASE(test_removed_while_connecting),

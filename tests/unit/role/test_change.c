@@ -630,6 +630,38 @@ static void test_bad_records(void **state)
 	}
 }
 
+/* More invitations on disk than there is room for, because the removal of
+ * expired ones failed: the last to expire are kept, and the service starts. */
+static void test_too_many_invitations(void **state)
+{
+	uint8_t key[33] = {'i'};
+	uint8_t value[] = "\1\5alice\1\0\0\0\0\0\0\0\1\0";
+	mpp_pool_info p;
+	uint8_t i;
+
+	(void)state;
+	world_stop_service(&w);
+	w.config.invitations = 2;
+	world_start_service(&w);
+	assert_int_equal(mpp_service_load(w.s, bytes_of("aalice"),
+					  (mpp_bytes){(uint8_t *)"\1", 1}),
+			 MPP_OK);
+	for (i = 1; i <= 4; i++) {
+		key[1] = i;
+		value[15] = i; /* the low octet of its expiry */
+		assert_int_equal(
+			mpp_service_load(w.s, (mpp_bytes){key, sizeof(key)},
+					 (mpp_bytes){value, sizeof(value) - 1}),
+			MPP_OK);
+	}
+	assert_true(mpp_service_pool(w.s, 5, &p));
+	assert_string_equal(p.name, "invitations");
+	assert_int_equal(p.used, 2);
+	assert_int_equal(invitation_at(&w.s->state, 0)->expires +
+				 invitation_at(&w.s->state, 1)->expires,
+			 3 + 4);
+}
+
 /* ---- configuration ---- */
 
 static void test_impossible(void **state)
@@ -718,6 +750,7 @@ int main(void)
 		CASE(test_invitations_expire),
 		CASE(test_bad_invitations),
 		CASE(test_bad_records),
+		CASE(test_too_many_invitations),
 		CASE(test_impossible),
 		CASE(test_init_errors),
 		CASE(test_bill),
