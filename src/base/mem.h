@@ -38,7 +38,17 @@ static inline bool mem_is_zero(const uint8_t *p, size_t n)
 
 static inline bool bytes_eq(mpp_bytes a, mpp_bytes b)
 {
-	return a.len == b.len && (a.len == 0 || memcmp(a.p, b.p, a.len) == 0);
+	if (a.len != b.len)
+		return false;
+	return a.len == 0 ||
+	       (a.p != NULL && b.p != NULL && memcmp(a.p, b.p, a.len) == 0);
+}
+
+/* All of them to dst, which has room. */
+static inline void bytes_copy(void *dst, mpp_bytes from)
+{
+	if (from.p != NULL && from.len != 0)
+		memcpy(dst, from.p, from.len);
 }
 
 #endif

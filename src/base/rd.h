@@ -4,6 +4,8 @@
 #ifndef BASE_RD_H
 #define BASE_RD_H
 
+#include <string.h>
+
 #include <mpp/base.h>
 
 struct rd {
@@ -47,6 +49,15 @@ static inline mpp_bytes rd_slice(struct rd *r, size_t n)
 	const uint8_t *p = rd_take(r, n);
 
 	return r->err == MPP_OK ? (mpp_bytes){p, n} : (mpp_bytes){NULL, 0};
+}
+
+/* n octets into dst; nothing after an error. */
+static inline void rd_copy(struct rd *r, void *dst, size_t n)
+{
+	const uint8_t *p = rd_take(r, n);
+
+	if (p != NULL && n != 0)
+		memcpy(dst, p, n);
 }
 
 static inline mpp_bytes rd_rest(struct rd *r)

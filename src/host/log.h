@@ -30,7 +30,10 @@ extern const char *const log_level_names[];
 /* Where to write (2 at start) and what to leave out (above info at start). */
 void log_setup(int fd, enum log_level level);
 
-/* Pairs of key and value follow the message, then NULL. Keys are words. */
+/* Ends the pairs: a bare NULL need not be a pointer. */
+#define LOG_END ((const char *)NULL)
+
+/* Pairs of key and value follow the message, then LOG_END. Keys are words. */
 void log_write(enum log_level level, const char *msg, ...)
 	__attribute__((sentinel));
 

@@ -61,9 +61,9 @@ static void note_store(struct daemon *d, const struct store_result *r)
 		d->store_text = r->text;
 	if (failed && !d->store_failed)
 		log_write(LOG_LEVEL_ERROR, "store failed", "why", r->text.text,
-			  NULL);
+			  LOG_END);
 	else if (!failed && d->store_failed)
-		log_write(LOG_LEVEL_INFO, "store works again", NULL);
+		log_write(LOG_LEVEL_INFO, "store works again", LOG_END);
 	d->store_failed = failed;
 }
 
@@ -135,13 +135,13 @@ static void take_signals(struct daemon *d)
 			log_write(LOG_LEVEL_WARN,
 				  "SIGHUP changes nothing; stop and start to "
 				  "read a new configuration",
-				  NULL);
+				  LOG_END);
 			continue;
 		}
 		if (d->stopping)
 			continue;
 		log_write(LOG_LEVEL_INFO, "stopping", "signal",
-			  sigabbrev_np((int)info.ssi_signo), NULL);
+			  sigabbrev_np((int)info.ssi_signo), LOG_END);
 		d->stopping = true;
 		d->stop_by.us =
 			d->now.mono.us + DAEMON_STOP_MS * UINT64_C(1000);
@@ -219,6 +219,6 @@ mpp_err daemon_run(struct daemon *d, struct fault *f)
 	} while (!is_done(d));
 	if (d->store_busy)
 		log_write(LOG_LEVEL_WARN, "stopped while the store was busy",
-			  NULL);
+			  LOG_END);
 	return MPP_OK;
 }

@@ -109,7 +109,7 @@ static void say_ready(const struct daemon *d)
 	log_write(LOG_LEVEL_INFO, "ready", "version", MPP_VERSION, "pid",
 		  log_number(pid, (uint64_t)getpid()), "listen", listen,
 		  "control", d->conf.control.s, "state", d->conf.state.s,
-		  "endpoints", endpoints, NULL);
+		  "endpoints", endpoints, LOG_END);
 }
 
 static int serve(const struct conf *c)
@@ -133,7 +133,7 @@ static int serve(const struct conf *c)
 	free(d);
 	if (err != MPP_OK)
 		return complain(&f);
-	log_write(LOG_LEVEL_INFO, "stopped", NULL);
+	log_write(LOG_LEVEL_INFO, "stopped", LOG_END);
 	return EX_OK;
 }
 

@@ -45,7 +45,7 @@ static mpp_err reserve(size_t len, struct memory *out, struct fault *f)
 	(void)madvise(p, len, MADV_DONTDUMP);
 	if (mlock2(p, len, MLOCK_ONFAULT) != 0)
 		log_write(LOG_LEVEL_DEBUG, "memory is not locked", "why",
-			  strerror(errno), NULL);
+			  strerror(errno), LOG_END);
 	*out = (struct memory){p, len};
 	return MPP_OK;
 }

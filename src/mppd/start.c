@@ -89,7 +89,7 @@ static mpp_err read_key(struct daemon *d, struct fault *f)
 	err = keyfile_load(path, &d->crypto, &d->secrets, &created, f);
 	if (err == MPP_OK && created)
 		log_write(LOG_LEVEL_INFO, "service key made", "file", path,
-			  NULL);
+			  LOG_END);
 	return err;
 }
 
@@ -123,7 +123,7 @@ static mpp_err read_leap(struct daemon *d, struct fault *f)
 			  err == MPP_ERR_REPLAY
 				  ? "expired; install a newer tzdata"
 				  : mpp_err_text(err),
-			  NULL);
+			  LOG_END);
 	return MPP_OK;
 }
 
@@ -193,7 +193,7 @@ static mpp_err load_all(struct daemon *d, struct fault *f)
 	if (err != MPP_OK)
 		return fail_load(&l, err, why.text, f);
 	log_write(LOG_LEVEL_INFO, "loaded", "records", log_number(n, l.n),
-		  NULL);
+		  LOG_END);
 	return MPP_OK;
 }
 

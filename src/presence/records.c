@@ -209,15 +209,12 @@ static mpp_err load_instances(struct rd *value, struct instance *in, uint8_t n)
 static mpp_err read_key(struct rd *r, struct device_key *key)
 {
 	size_t len;
-	mpp_bytes raw;
 
 	key->suite = rd_u8(r);
 	len = mpp_dh_len(key->suite);
-	raw = rd_slice(r, len);
 	if (r->err == MPP_OK && len == 0)
 		return MPP_ERR_RANGE;
-	if (r->err == MPP_OK)
-		memcpy(key->raw, raw.p, raw.len);
+	rd_copy(r, key->raw, len);
 	return rd_finish(r);
 }
 

@@ -189,12 +189,8 @@ static mpp_err write_e(struct noise *hs, struct wr *w)
 
 static mpp_err read_e(struct noise *hs, struct rd *r)
 {
-	const mpp_bytes e = rd_slice(r, mpp_dh_len(hs->suite));
-
-	if (r->err != MPP_OK)
-		return r->err;
-	memcpy(hs->re, e.p, e.len);
-	return mix_e(hs, hs->re);
+	rd_copy(r, hs->re, mpp_dh_len(hs->suite));
+	return r->err != MPP_OK ? r->err : mix_e(hs, hs->re);
 }
 
 static mpp_err write_sealed(struct noise *hs, mpp_bytes in, struct wr *w)

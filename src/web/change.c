@@ -231,7 +231,7 @@ static void published(struct request *q, const mpp_result *result)
 
 	q->publish->done.serial = result->serial;
 	log_write(LOG_LEVEL_DEBUG, "published", "serial",
-		  log_number(serial, result->serial), NULL);
+		  log_number(serial, result->serial), LOG_END);
 	answer_json(q, MHD_HTTP_OK, write_published, q->publish);
 }
 
