@@ -3,7 +3,8 @@
 # Build and test everything.
 #
 #   ./test.sh          what every change must pass
-#   ./test.sh --ci     and races, memory checks, static analysis, some fuzzing
+#   ./test.sh --ci     and races, memory checks, static analysis, mutants (small
+#                      breaks that tests must catch), some fuzzing
 #   ./test.sh --long   the same with ten minutes of fuzzing a target
 #
 # Results, logs and XML files are left in build/results. The last line is

@@ -7,9 +7,11 @@ set -eu
 export LC_ALL=C DEBIAN_FRONTEND=noninteractive
 
 build="gcc cmake ninja-build pkg-config libssl-dev libsodium-dev liblmdb-dev
-libmicrohttpd-dev libcurl4-openssl-dev libinih-dev libcmocka-dev python3"
+libmicrohttpd-dev libcurl4-openssl-dev libinih-dev libqrencode-dev
+libcmocka-dev python3"
 packages="$build g++ tshark nftables iproute2 python3-pytest
-python3-cryptography universal-ctags clang clang-format libclang-rt-14-dev"
+python3-cryptography universal-ctags mandoc zbar-tools clang clang-format
+libclang-rt-14-dev"
 case ${1-} in
 "") ;;
 --run) packages=$build ;;

@@ -8,7 +8,8 @@ import sys
 sys.dont_write_bytecode = True
 
 # pylint: disable=wrong-import-position
-from runner import checks, fuzz, gates, programs, selftest, system
+from runner import (checks, fuzz, gates, mutants, programs, selftest,
+                    system)
 from runner.build import build
 from runner.cases import report
 from runner.process import RESULTS, progress
@@ -17,13 +18,16 @@ FUZZ_CI_S = 20
 FUZZ_LONG_S = 600
 STOPS = (("address", "AddressSanitizer: stack-buffer-overflow"),
          ("undefined", "runtime error: signed integer overflow"))
+# What gates look at, and what is installed.
+RELEASED = ("core", "exported", "mppd", "mppctl", "mpp")
 RACES = (("thread", "ThreadSanitizer: data race"),)
 
 
 def arguments():
     parser = argparse.ArgumentParser(prog="test.sh")
     parser.add_argument("--ci", action="store_true",
-                        help="also races, memory checks, analysis, fuzzing")
+                        help="also races, memory checks, analysis, mutants, "
+                        "fuzzing")
     parser.add_argument("--long", action="store_true",
                         help="as --ci with ten minutes of fuzzing a target")
     return parser.parse_args()
@@ -32,7 +36,7 @@ def arguments():
 def default_tier():
     """What every change must pass."""
     found = selftest.run_selftest()
-    broken = build("release", ["core"])
+    broken = build("release", RELEASED)
     found += broken + gates.run_gates()
     broken = build("asan-ubsan")
     found += broken
@@ -63,7 +67,7 @@ def further_tier():
         found += programs.run_all("tsan", "tsan/")
     broken = build("dev", checks.core_programs())
     found += broken if broken else checks.valgrind()
-    return found
+    return found + mutants.run_mutants()
 
 
 def main():

@@ -35,9 +35,10 @@ typedef enum mpp_client_mode {
 	MPP_MODE_STATUS,        /**< ask for the current state, once */
 	MPP_MODE_ENDPOINT,      /**< ask for the own external endpoint, once */
 	MPP_MODE_ENROLL,        /**< connect, be confirmed, close */
+	MPP_MODE_ASK,           /**< connect, be confirmed, and ask: publish */
 } mpp_client_mode;
-/* STATUS and ENDPOINT do not confirm their connection, so they never displace
- * a subscription of the same instance. */
+/* STATUS, ENDPOINT and ASK connect as an instance of their own, so they never
+ * displace a subscription of the instance given. SUBSCRIBE and ENROLL do. */
 
 enum { MPP_PINS_MAX = 4, MPP_FILTER_MAX = 32 };
 
@@ -150,6 +151,12 @@ void mpp_client_saved(mpp_client *c);
  * @return false at the end */
 bool mpp_client_store_next(const mpp_client_event *ev, size_t *cursor,
 			   mpp_buf *scratch, mpp_store_status *out);
+
+/** Walk the names of the stores that a publish skipped, in the event of its
+ * answer: *cursor starts at 0. Names are un-escaped into @p scratch (>=
+ * MPP_STORE_MAX octets). @return false at the end */
+bool mpp_client_skipped_next(const mpp_client_event *ev, size_t *cursor,
+			     mpp_buf *scratch, mpp_bytes *name);
 
 /* Requests on a connection. Each is repeated until answered and ends in one
  * MPP_EV_RESPONSE with the number given here. Errors: MPP_ERR_STATE not

@@ -211,6 +211,12 @@ static mpp_err load(mpp_loop *l)
 			 l->dir);
 }
 
+/* Does a connection of this mode end a subscription of this device? */
+static bool displaces(mpp_client_mode mode)
+{
+	return mode == MPP_MODE_SUBSCRIBE || mode == MPP_MODE_ENROLL;
+}
+
 mpp_err mpp_loop_open(const mpp_loop_config *config, mpp_loop **out,
 		      mpp_loop_error *err)
 {
@@ -221,7 +227,7 @@ mpp_err mpp_loop_open(const mpp_loop_config *config, mpp_loop **out,
 		return result;
 	l->saves_key = true;
 	result = load(l);
-	if (result == MPP_OK && config->mode == MPP_MODE_SUBSCRIBE)
+	if (result == MPP_OK && displaces(config->mode))
 		result = loop_state_hold(l->dir, &l->hold, &l->error);
 	if (result == MPP_OK)
 		result = loop_start(l, config);

@@ -59,7 +59,7 @@ static const struct meaning *find(int status, bool enrolling)
 
 static void refused(mpp_loop *l, const mpp_client_event *ev, const char *verb)
 {
-	const struct meaning *m = find(ev->status, l->mode == MPP_MODE_ENROLL);
+	const struct meaning *m = find(ev->status, l->state.pending);
 	char text[TEXT_MAX];
 
 	loop_printable(ev->text, text, sizeof(text));

@@ -7,7 +7,10 @@
 
 int command_enroll(const struct options *o);
 int command_subscribe(const struct options *o);
+int command_unsubscribe(const struct options *o);
 int command_status(const struct options *o);
+int command_endpoint(const struct options *o);
+int command_publish(const struct options *o);
 int command_decode(const struct options *o);
 
 #endif

@@ -11,12 +11,19 @@
 static const char help[] =
 	"mpp enroll URI|-     enrol this device with an invitation (-: stdin)\n"
 	"mpp subscribe        print each publication as it comes\n"
+	"mpp unsubscribe      connect as this device, which ends what "
+	"subscription\n"
+	"                     it has at the service; not while mpp subscribe "
+	"runs\n"
 	"mpp status           print the account's current state\n"
+	"mpp endpoint         print how the service sees this device, and its "
+	"clock\n"
+	"mpp publish --store NAME=INDEX[:HEXDIGEST] ...\n"
+	"                     publish states of stores (needs the right to)\n"
 	"mpp decode           print JSON-BCD from stdin as JSON\n"
 	"\n"
-	"  --state DIR        where this device keeps its key\n"
-	"                     ($MPP_STATE, $XDG_STATE_HOME/mpp,\n"
-	"                     ~/.local/state/mpp)\n"
+	"  --state DIR        where this device keeps its key ($MPP_STATE,\n"
+	"                     $XDG_STATE_HOME/mpp, ~/.local/state/mpp)\n"
 	"  --timeout 10s      give up when there is no answer; 0: never\n"
 	"  --json             one line of JSON for each event\n"
 	"  --help, --version\n"
@@ -43,6 +50,12 @@ static const struct command {
 		 OPT_KEEPALIVE | OPT_COUNT,
 	 0, true},
 	{"status", command_status, OPT_STATE | OPT_TIMEOUT | OPT_JSON, 0, true},
+	{"unsubscribe", command_unsubscribe, OPT_STATE | OPT_TIMEOUT | OPT_JSON,
+	 0, true},
+	{"endpoint", command_endpoint, OPT_STATE | OPT_TIMEOUT | OPT_JSON, 0,
+	 true},
+	{"publish", command_publish,
+	 OPT_STATE | OPT_TIMEOUT | OPT_JSON | OPT_STORE, 0, true},
 	{"decode", command_decode, OPT_JSON, 0, false},
 };
 

@@ -47,12 +47,9 @@ static int set_store(struct options *o, const char *name)
 
 	while (o->stores[n] != NULL)
 		n++;
-	if (n == MPP_FILTER_MAX)
+	if (n == STORES_MAX)
 		return complain(EX_USAGE, "more than %d times --store",
-				MPP_FILTER_MAX);
-	if (name[0] == '\0' || strlen(name) > MPP_STORE_MAX)
-		return complain(EX_USAGE, "--store: a name has 1 to %d octets",
-				MPP_STORE_MAX);
+				STORES_MAX);
 	o->stores[n] = name;
 	return 0;
 }

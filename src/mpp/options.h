@@ -6,8 +6,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include <mpp/client.h>
-
 /* Options that only some commands take. */
 enum {
 	OPT_STATE = 1 << 0,
@@ -19,6 +17,9 @@ enum {
 	OPT_COUNT = 1 << 6,
 };
 
+/* As many as one packet may publish. */
+enum { STORES_MAX = 40 };
+
 struct options {
 	unsigned given; /* OPT_… that stood there */
 	bool help;
@@ -26,7 +27,7 @@ struct options {
 	char state[4096]; /* the state directory */
 	int timeout_ms;
 	bool json;
-	const char *stores[MPP_FILTER_MAX + 1]; /* NULL behind the last */
+	const char *stores[STORES_MAX + 1]; /* NULL behind the last */
 	uint32_t lease_ms;
 	uint32_t keepalive_ms;
 	uint64_t count; /* 0: for ever */

@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/signalfd.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -185,6 +186,23 @@ static int catch_signals(void)
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
+static int check_stores(const struct options *o)
+{
+	size_t n;
+
+	for (n = 0; o->stores[n] != NULL; n++) {
+		if (n == MPP_FILTER_MAX)
+			return complain(EX_USAGE, "more than %d times --store",
+					MPP_FILTER_MAX);
+		if (o->stores[n][0] == '\0' ||
+		    strlen(o->stores[n]) > MPP_STORE_MAX)
+			return complain(EX_USAGE,
+					"--store: a name has 1 to %d octets",
+					MPP_STORE_MAX);
+	}
+	return 0;
+}
+
 int command_subscribe(const struct options *o)
 {
 	const mpp_loop_config config = {
@@ -195,11 +213,14 @@ int command_subscribe(const struct options *o)
 		.keepalive_ms = o->keepalive_ms,
 		.timeout_ms = o->timeout_ms,
 	};
-	struct subscription s = {.o = o, .signals = catch_signals()};
+	struct subscription s = {.o = o, .signals = -1};
 	mpp_loop_error e = {.exit_code = 0};
 	mpp_err err;
 	int code;
 
+	if ((code = check_stores(o)) != 0)
+		return code;
+	s.signals = catch_signals();
 	if (s.signals < 0)
 		return complain(EX_OSERR, "cannot watch for signals");
 	err = mpp_loop_open(&config, &s.loop, &e);

@@ -11,6 +11,7 @@ int command_account_list(const struct options *o);
 int command_invite(const struct options *o);
 int command_publish(const struct options *o);
 int command_status(const struct options *o);
+int command_device_list(const struct options *o);
 int command_device_remove(const struct options *o);
 
 #endif

@@ -3,11 +3,13 @@
  * that it can be piped into mpp enroll. */
 #include <stdio.h>
 #include <string.h>
+#include <sysexits.h>
 #include <time.h>
 
 #include "mppctl/commands.h"
 #include "mppctl/complain.h"
 #include "mppctl/http.h"
+#include "mppctl/qr.h"
 
 static void write_invite(mpp_json_writer *w, const void *arg)
 {
@@ -45,16 +47,21 @@ static void local_time(const char *utc, char *out, size_t cap)
 			       text + n - 2);
 }
 
-static void print_invite(const struct json *j)
+/* @return 0, or an exit code having complained */
+static int print_invite(const struct options *o, const struct json *j)
 {
+	int code = 0;
 	char uri[8192], utc[64], local[64];
 
 	(void)json_text(j, json_root(j), "expires", utc, sizeof(utc));
 	local_time(utc, local, sizeof(local));
 	(void)printf("%s\n",
 		     json_text(j, json_root(j), "uri", uri, sizeof(uri)));
+	if ((o->given & OPT_QR) != 0)
+		code = qr_print(uri);
 	(void)fflush(stdout);
 	(void)fprintf(stderr, "for one device, until %s\n", local);
+	return code;
 }
 
 int command_invite(const struct options *o)
@@ -66,14 +73,17 @@ int command_invite(const struct options *o)
 		.arg = o,
 	};
 	struct answer a;
-	const int code = http_ask(o, &q, &a);
+	int code;
 
-	if (code != 0)
+	if (o->json && (o->given & OPT_QR) != 0)
+		return complain(EX_USAGE, "--qr is for people, --json is for "
+					  "programs: give one of them");
+	if ((code = http_ask(o, &q, &a)) != 0)
 		return code;
 	if (o->json)
 		answer_print(&a);
 	else
-		print_invite(&a.json);
+		code = print_invite(o, &a.json);
 	answer_free(&a);
-	return complain_stdout();
+	return code != 0 ? code : complain_stdout();
 }

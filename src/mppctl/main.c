@@ -17,6 +17,7 @@ static const char help[] =
 	"device\n"
 	"mppctl publish ACCOUNT --store NAME=INDEX[:HEXDIGEST] ...\n"
 	"                                   publish states of stores\n"
+	"mppctl device list ACCOUNT         list an account's devices\n"
 	"mppctl device remove ACCOUNT ID    lock a device out\n"
 	"\n"
 	"  --socket PATH      of mppd ($MPPCTL_SOCKET, " MPPCTL_SOCKET ")\n"
@@ -25,6 +26,7 @@ static const char help[] =
 	"invite:\n"
 	"  --lifetime 15m     how long the invitation can be used, 1s to 15m\n"
 	"  --publish          the device may also publish\n"
+	"  --qr               also as a QR code (a secret as well)\n"
 	"publish:\n"
 	"  --reset            also where the index is lower than what is "
 	"stored\n"
@@ -45,10 +47,11 @@ static const struct command {
 	{"status", NULL, command_status, 0, 0, 1, "status [ACCOUNT]"},
 	{"account", "add", command_account_add, 0, 1, 1, "account add NAME"},
 	{"account", "list", command_account_list, 0, 0, 0, "account list"},
-	{"invite", NULL, command_invite, OPT_LIFETIME | OPT_PUBLISH, 1, 1,
-	 "invite ACCOUNT"},
+	{"invite", NULL, command_invite, OPT_LIFETIME | OPT_PUBLISH | OPT_QR, 1,
+	 1, "invite ACCOUNT"},
 	{"publish", NULL, command_publish, OPT_STORE | OPT_RESET, 1, 1,
 	 "publish ACCOUNT --store NAME=INDEX"},
+	{"device", "list", command_device_list, 0, 1, 1, "device list ACCOUNT"},
 	{"device", "remove", command_device_remove, 0, 2, 2,
 	 "device remove ACCOUNT ID"},
 };

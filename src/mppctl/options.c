@@ -23,6 +23,7 @@ enum {
 static const struct option table[] = {
 	{"lifetime", required_argument, NULL, FIRST_BIT + OPT_LIFETIME},
 	{"publish", no_argument, NULL, FIRST_BIT + OPT_PUBLISH},
+	{"qr", no_argument, NULL, FIRST_BIT + OPT_QR},
 	{"store", required_argument, NULL, FIRST_BIT + OPT_STORE},
 	{"reset", no_argument, NULL, FIRST_BIT + OPT_RESET},
 	{"socket", required_argument, NULL, VALUE_SOCKET},

@@ -16,6 +16,7 @@ enum {
 	OPT_PUBLISH = 1 << 1,
 	OPT_STORE = 1 << 2,
 	OPT_RESET = 1 << 3,
+	OPT_QR = 1 << 4,
 };
 
 struct options {

@@ -75,7 +75,7 @@ static mpp_err init(struct mpp_client *c, const mpp_client_config *k)
 {
 	mpp_err err;
 
-	if (k->mode < MPP_MODE_SUBSCRIBE || k->mode > MPP_MODE_ENROLL ||
+	if (k->mode < MPP_MODE_SUBSCRIBE || k->mode > MPP_MODE_ASK ||
 	    k->account.len == 0 || k->account.len > MPP_ACCOUNT_MAX)
 		return MPP_ERR_INVALID;
 	c->mode = k->mode;
@@ -83,9 +83,10 @@ static mpp_err init(struct mpp_client *c, const mpp_client_config *k)
 	c->account_len = k->account.len;
 	memcpy(c->account, k->account.p, k->account.len);
 	memcpy(c->instance, k->instance, MPP_INSTANCE_LEN);
-	/* Questions asked once connect as an instance of their own, so that
-	 * they never displace a subscription. */
-	if (k->mode == MPP_MODE_STATUS || k->mode == MPP_MODE_ENDPOINT)
+	/* Whoever only asks connects as an instance of its own, so that it
+	 * never displaces a subscription. */
+	if (k->mode == MPP_MODE_STATUS || k->mode == MPP_MODE_ENDPOINT ||
+	    k->mode == MPP_MODE_ASK)
 		c->instance[MPP_INSTANCE_LEN - 1] ^= 1;
 	c->timestamp_ms = k->timestamp_ms;
 	c->have_invitation = k->have_invitation;
@@ -214,6 +215,25 @@ bool mpp_client_store_next(const mpp_client_event *ev, size_t *cursor,
 		return false;
 	for (i = 0; i <= *cursor; i++) {
 		if (!msg_next_store(&m.store_status, scratch, out))
+			return false;
+	}
+	++*cursor;
+	return true;
+}
+
+bool mpp_client_skipped_next(const mpp_client_event *ev, size_t *cursor,
+			     mpp_buf *scratch, mpp_bytes *name)
+{
+	struct msg m;
+	mpp_bytes rest;
+	size_t i;
+
+	if (scratch->cap < MPP_STORE_MAX ||
+	    msg_decode(ev->message, &m, &rest) != MPP_OK ||
+	    *cursor >= m.skipped.n)
+		return false;
+	for (i = 0; i <= *cursor; i++) {
+		if (!msg_next_name(&m.skipped, scratch, name))
 			return false;
 	}
 	++*cursor;

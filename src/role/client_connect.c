@@ -72,7 +72,8 @@ static mpp_err build_payload(struct mpp_client *c, const struct attempt *a,
 	params_write(&w, &p);
 	ext_put_end(&w);
 	*len = w.n;
-	if (w.err != MPP_OK || c->mode == MPP_MODE_ENROLL)
+	if (w.err != MPP_OK || c->mode == MPP_MODE_ENROLL ||
+	    c->mode == MPP_MODE_ASK)
 		return w.err;
 	mpp_json_writer_init(&j, MPP_JSON_B, c->plain + w.n, w.cap - w.n);
 	put_first_message(c, &j);
@@ -448,7 +449,7 @@ static void take_first(struct mpp_client *c, mpp_bytes message)
 	if (c->msg.type != MSG_CONNECT_RESPONSE)
 		return;
 	c->first_len = message.len;
-	memcpy(c->first, message.p, message.len);
+	bytes_copy(c->first, message);
 	if (c->msg.reset || c->msg.serial > c->held)
 		c->first_serial = c->msg.serial;
 }

@@ -1,15 +1,15 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # format.sh ROOT: .c and .h files are as clang-format 14 would write them.
-# Mend with: find src include tests -path tests/gates/fixtures -prune -o \
-#   -name '*.[ch]' -print0 | xargs -0 clang-format -i
+# Mend with: find src include tests examples -path tests/gates/fixtures \
+#   -prune -o -name '*.[ch]' -print0 | xargs -0 clang-format -i
 set -eu
 root=${1:?usage: format.sh ROOT}
 cd "$root"
 list=$(mktemp)
 out=$(mktemp)
 trap 'rm -f "$list" "$out"' EXIT
-for top in src include tests; do
+for top in src include tests examples; do
     [ -d "$top" ] || continue
     find "$top" -path tests/gates/fixtures -prune -o \
         -type f -name '*.[ch]' -print0

@@ -6,8 +6,9 @@
 
 The core, the cryptography and the memory store are compiled once; for each
 mutant one file again, and the tests that must fail are linked and run. Every
-test is run unbroken first: it must pass. Prints a line a mutant and, last,
-"N caught, N survived"; exit code 0 if none survived.
+test is run unbroken first: it must pass; and a change of a comment must
+survive. Prints a line a mutant and, last, "N caught, N survived"; exit code 0
+if none survived.
 """
 
 import argparse
@@ -29,6 +30,9 @@ FLAGS = ["-std=c11", "-g", "-O1", "-fno-strict-aliasing", "-w",
          "-fsanitize=address,undefined", "-fno-sanitize-recover=all",
          "-D_GNU_SOURCE", f'-DMPP_TESTS_DIR="{ROOT}/tests"']
 LIBS = ["-lcmocka", "-lcrypto", "-lsodium", "-llmdb", "-lpthread"]
+# Breaks nothing, so it must survive.
+HARMLESS = ("a comment", "src/role/service_data.c",
+            "/* SPDX-License-Identifier: MIT */", "/* none */", [ADMIT])
 
 
 def sources():
@@ -125,6 +129,10 @@ def main():
                             test, folder):
                 print(f"{test} fails unbroken")
                 return 1
+        wrong = bench.judge(HARMLESS)
+        if wrong != f"survived {ADMIT}":
+            print(f"a change of a comment: {wrong or 'caught'}")
+            return 1
         with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
             for mutant, wrong in zip(chosen, pool.map(bench.judge, chosen)):
                 print(f"{'caught  ' if wrong is None else 'SURVIVED'} "

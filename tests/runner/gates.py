@@ -11,7 +11,9 @@ from .process import (BUILD, RESULTS, ROOT, SANITIZER_ENV, in_parallel,
 
 TIMEOUT_S = 300
 GATES = ("layers.py", "lengths.py", "spdx.py", "words.py", "headers.sh",
-         "format.sh", "symbols.sh")
+         "format.sh", "symbols.sh", "exports.sh")
+# These look at what was built.
+BUILT = ("symbols.sh", "exports.sh")
 FIXTURES = ROOT / "tests" / "gates" / "fixtures"
 ENV = {"PYTHONDONTWRITEBYTECODE": "1"}
 
@@ -42,7 +44,9 @@ def _unexpected(done, expect):
 
 
 def _compile(fixture, objdir):
-    """Build a fixture's core as the release build would lay it out."""
+    """Build a fixture's core as the release build would lay it out. Gives
+    the objects."""
+    objects = []
     for source in sorted(fixture.glob("src/*/*.c")):
         obj = objdir / f"{source.relative_to(fixture)}.o"
         obj.parent.mkdir(parents=True, exist_ok=True)
@@ -51,6 +55,15 @@ def _compile(fixture, objdir):
                    RESULTS / "gates" / f"compile.{source.stem}.log")
         if not done.good:
             raise RuntimeError(f"{source}: {done.output}")
+        objects.append(obj)
+    return objects
+
+
+def _archive(objects, lib):
+    done = run(["ar", "rcs", lib, *objects], TIMEOUT_S,
+               lib.with_suffix(".log"))
+    if not done.good:
+        raise RuntimeError(f"{lib}: {done.output}")
 
 
 def judge_fixture(item):
@@ -58,9 +71,12 @@ def judge_fixture(item):
     log = f"{gate}.{fixture.name}.log"
     with tempfile.TemporaryDirectory() as objdir:
         more = []
-        if gate == "symbols.sh":
-            _compile(fixture, Path(objdir))
+        if gate in BUILT:
+            objects = _compile(fixture, Path(objdir))
             more = [objdir]
+        if gate == "exports.sh":
+            more = [Path(objdir) / "libmpp.a"]
+            _archive(objects, *more)
         done = _run_gate(gate, fixture, log, *more)
     wrong = _unexpected(done, fixture / "EXPECT")
     message = "\n".join([*wrong, tail(done.output)])

@@ -4,6 +4,7 @@ failed, and a good one as passed."""
 import tempfile
 from pathlib import Path
 
+from . import mutants
 from .cases import FAILED, PASSED, SKIPPED, verdict
 from .process import in_parallel
 from .programs import run_program
@@ -65,5 +66,29 @@ def _judge(item):
                     0.0, f"counted {count}, must be {expected}: {found}")]
 
 
+# What tests/mutants/run.py prints: the cases that failed, all cases, and
+# whether the output is whole.
+MUTANTS = {
+    "catches": ("caught   a\ncaught   b\n2 caught, 0 survived\n",
+                ([], 2, True)),
+    "does not catch": (
+        "caught   a\nSURVIVED b: survived x\n1 caught, 1 survived\n",
+        (["mutant/b"], 2, True)),
+    "does not get to": ("caught   a\nTraceback\n", ([], 1, False)),
+    "loses": ("caught   a\n2 caught, 0 survived\n", ([], 1, False)),
+    "does not have": ("0 caught, 0 survived\n", ([], 0, False)),
+}
+
+
+def _judge_mutants(item):
+    name, (output, expected) = item
+    found, whole = mutants.read(output)
+    failed = [case.name for case in found if case.status == FAILED]
+    seen = (failed, len(found), whole)
+    return [verdict(f"runner/reads a mutant that it {name}", seen == expected,
+                    0.0, f"read {seen}, must be {expected}: {found}")]
+
+
 def run_selftest():
-    return in_parallel(_judge, PROGRAMS.items())
+    return (in_parallel(_judge, PROGRAMS.items())
+            + in_parallel(_judge_mutants, MUTANTS.items()))
