@@ -229,8 +229,7 @@ bool mpp_client_skipped_next(const mpp_client_event *ev, size_t *cursor,
 	size_t i;
 
 	if (scratch->cap < MPP_STORE_MAX ||
-	    msg_decode(ev->message, &m, &rest) != MPP_OK ||
-	    *cursor >= m.skipped.n)
+	    msg_decode(ev->message, &m, &rest) != MPP_OK)
 		return false;
 	for (i = 0; i <= *cursor; i++) {
 		if (!msg_next_name(&m.skipped, scratch, name))

@@ -29,6 +29,8 @@ enum {
 	HALVES_PER_INSTANCE = 2,
 	HALVES_PER_DEVICE = 8,
 	W_MIN_US = 1000000,
+	UNPROVED_FACTOR = 3,    /* times what came from an unproved path */
+	LEAST_PACKET = 112,     /* the shortest packet with a message */
 	RIGHTS_REMOVING = 0x80, /* of a device whose removal is on its way */
 	PUBLISH_STORES = 40,    /* entries in one packet from a device */
 };
@@ -95,6 +97,7 @@ struct incoming {
 	mpp_outbox *out;
 	uint32_t slot;  /* binding */
 	uint64_t index; /* of the datagram */
+	size_t limit;   /* octets that may go back to `from` */
 };
 
 /* A packet being written, straight into the outbox. */

@@ -158,13 +158,23 @@ static void note_state_sent(struct binding *b, const struct vector *v,
 	b->sent_index = (uint32_t)(b->tx_next - 1);
 }
 
+/* How long the message may be so that, padded, it keeps to the limit. */
+static size_t vector_room(const struct request *q)
+{
+	const size_t quantum = 64, list = 1;
+	size_t room = (q->in.limit - PACKET_OVERHEAD) / quantum * quantum;
+
+	room = room > list ? room - list : 0;
+	return room < q->o.w.cap ? room : q->o.w.cap;
+}
+
 /* An answer with the vector from `since` on. */
 static void answer_vector(struct mpp_service *s, struct request *q,
 			  struct vector *v)
 {
 	struct binding *b = binding_at(&s->state, q->in.slot);
 
-	v->room = q->o.w.cap;
+	v->room = vector_room(q);
 	msg_put_common(&q->o.w, &q->common);
 	service_put_vector(s, &q->o.w, account_of(s, b), v);
 	msg_end(&q->o.w);
@@ -579,7 +589,7 @@ static mpp_err take_opened(struct mpp_service *s, struct incoming *in,
 mpp_err service_data(struct mpp_service *s, mpp_buf in, const mpp_addr *from,
 		     mpp_instant now, mpp_outbox *out)
 {
-	struct incoming i = {from, now, out, find_slot(s, in.p), 0};
+	struct incoming i = {from, now, out, find_slot(s, in.p), 0, 0};
 	struct rud_header h;
 	mpp_err err;
 
@@ -587,6 +597,11 @@ mpp_err service_data(struct mpp_service *s, mpp_buf in, const mpp_addr *from,
 		s->count.drop_stranger++;
 		return MPP_ERR_STRANGER;
 	}
+	i.limit = UNPROVED_FACTOR * in.len;
+	if (i.limit > MPP_PACKET_SIZE ||
+	    memcmp(&binding_at(&s->state, i.slot)->path, from, sizeof(*from)) ==
+		    0)
+		i.limit = MPP_PACKET_SIZE;
 	err = open_packet(s, binding_at(&s->state, i.slot), in, &h);
 	if (err != MPP_OK)
 		return err;

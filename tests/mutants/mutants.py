@@ -118,6 +118,8 @@ MUTANTS = [
      "\t\t\t   &binding_at(&s->state, q->in.slot)->path, 0, &q->in,\n"
      "\t\t\t   q->in.out) != MPP_OK)\n\t\ts->count.send_errors++;\n}",
      [REQUESTS]),
+    ("an unproved address gets everything", "src/role/service_data.c",
+     "if (i.limit > MPP_PACKET_SIZE ||", "if (i.limit > 0 ||", [REQUESTS]),
     ("a device that is behind is not healed by its heartbeat",
      "src/role/service_data.c",
      "if (!service_behind(s, b)) {\n\t\tanswer_plain(s, q);",

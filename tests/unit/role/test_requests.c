@@ -398,6 +398,39 @@ static void test_answer_goes_back(void **state)
 			 40000);
 }
 
+/* To another address than the proven one at most three times what came from
+ * there is sent, and what does not fit is said to be missing. */
+static void test_unproved_path(void **state)
+{
+	static const char request[] =
+		"{\"PresenceStatusRequest\":{\"Serial\":%u}}";
+	char text[80], name[40];
+	size_t asked, i;
+
+	(void)state;
+	world_subscribed(&w, alice, 0, 1);
+	for (i = 0; i < 20; i++) {
+		snprintf(name, sizeof(name), "a-store-of-some-length-%u",
+			 (unsigned)i);
+		world_publish(&w, alice, name, 1);
+	}
+	world_run(&w, 1000000);
+	snprintf(text, sizeof(text), request, 50);
+	asked = packet_padded(strlen(text) + 1, 0) + PACKET_OVERHEAD;
+	/* The control: at home the answer is longer than that. */
+	ask(text);
+	assert_true(slots[0].len > 3 * asked);
+	expect(MSG_STATUS, 0);
+	w.d[0].addr.port = 41000;
+	snprintf(text, sizeof(text), request, 51);
+	ask(text);
+	assert_int_equal(slots[0].to.port, 41000);
+	assert_true(slots[0].len <= 3 * asked);
+	expect(MSG_STATUS, 0);
+	assert_true(answer.more);
+	w.d[0].addr.port = 40000;
+}
+
 /* Unsubscribed: nothing comes, not even repetitions of what was under way. */
 static void test_unsubscribe(void **state)
 {
@@ -734,6 +767,7 @@ int main(void)
 		CASE(test_padding),
 		CASE(test_heartbeat_heals),
 		CASE(test_answer_goes_back),
+		CASE(test_unproved_path),
 		CASE(test_unsubscribe),
 		CASE(test_probe_answered),
 		CASE(test_bad_plaintext),
