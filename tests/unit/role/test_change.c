@@ -522,6 +522,7 @@ static void test_batch_limit(void **state)
 /* Old invitations do not fill the table for ever. */
 static void test_invitations_expire(void **state)
 {
+	mpp_pool_info p;
 	unsigned i;
 
 	(void)state;
@@ -536,6 +537,9 @@ static void test_invitations_expire(void **state)
 	}
 	world_stop_service(&w);
 	world_start_service(&w); /* their records are gone as well */
+	assert_true(mpp_service_pool(w.s, 5, &p));
+	assert_string_equal(p.name, "invitations");
+	assert_true(p.used >= 1 && p.used <= 4);
 }
 
 static void test_bad_invitations(void **state)
