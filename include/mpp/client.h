@@ -112,7 +112,8 @@ typedef enum mpp_client_event_kind {
 	MPP_EV_LOST,        /**< no answer any more; reconnecting by itself */
 	MPP_EV_REFUSED,     /**< status and text; final unless retry_ms */
 	MPP_EV_KEY_CHANGED, /**< the service shows another key than pinned:
-				 udf is what it showed. Final, never accepted */
+				 udf is what it showed. Never accepted; the
+				 client goes on trying, so close it to end */
 	MPP_EV_CLOSED,      /**< the service closed (status), or we did */
 } mpp_client_event_kind;
 
