@@ -129,6 +129,7 @@ enum {
  * @param name  borrowed; UTF-8, 1..255 octets, no control characters, no
  *              white space, no '/' '?' '#' '%'
  * @retval MPP_ERR_INVALID not a possible name  @retval MPP_ERR_EXISTS
+ * @retval MPP_ERR_STATE one of this name is being removed: try again
  * @retval MPP_ERR_LIMIT no room: raise `accounts`, or try again */
 MPP_MUSTCHECK mpp_err mpp_service_account_add(mpp_service *s, mpp_bytes name,
 					      uint64_t op);
@@ -137,6 +138,7 @@ MPP_MUSTCHECK mpp_err mpp_service_account_add(mpp_service *s, mpp_bytes name,
  * one device key. Only a hash of the secret is kept.
  * @param secret  borrowed, MPP_INVITATION_LEN random octets
  * @retval MPP_ERR_NOTFOUND no such account  @retval MPP_ERR_LIMIT
+ * @retval MPP_ERR_STATE the account is being removed
  * @retval MPP_ERR_INVALID already past, or no right given */
 MPP_MUSTCHECK mpp_err mpp_service_invite(mpp_service *s, mpp_bytes account,
 					 const uint8_t *secret, unsigned rights,
@@ -156,6 +158,7 @@ typedef struct mpp_published {
  * than the stored one are skipped unless @p reset.
  * @param stores  borrowed, n of them, 1..128
  * @retval MPP_ERR_NOTFOUND no such account
+ * @retval MPP_ERR_STATE the account is being removed
  * @retval MPP_ERR_INVALID a name or digest is too long, n is out of range, a
  *   store appears twice, or an index is 2^53 or more
  * @retval MPP_ERR_LIMIT no room for more stores, or too much is waiting for
@@ -167,10 +170,25 @@ MPP_MUSTCHECK mpp_err mpp_service_publish(mpp_service *s, mpp_bytes account,
 
 /** Remove a device: its connections are closed at once when this is durable.
  * @param id  its UDF as text, at least 100 bits  @retval MPP_ERR_NOTFOUND
+ * @retval MPP_ERR_STATE the account is being removed
  * @retval MPP_ERR_SYNTAX not a UDF */
 MPP_MUSTCHECK mpp_err mpp_service_device_remove(mpp_service *s,
 						mpp_bytes account, mpp_bytes id,
 						uint64_t op);
+
+/** Remove an account with its stores, devices and invitations, all or nothing:
+ * when this is durable its connections are closed at once, as those of a
+ * removed device; if the store fails, all of it is as before. Meanwhile nothing
+ * of it can be changed. What was asked before this is done, and answered,
+ * before it. Records that do not fit one batch are deleted in the batches that
+ * follow, also after a restart; until then the name cannot be added again. One
+ * added again later goes on above the serials of the removed one.
+ * @param name  borrowed; any spelling
+ * @retval MPP_ERR_NOTFOUND no such account
+ * @retval MPP_ERR_STATE it is being removed already
+ * @retval MPP_ERR_LIMIT too much is waiting for the store: try again */
+MPP_MUSTCHECK mpp_err mpp_service_account_remove(mpp_service *s, mpp_bytes name,
+						 uint64_t op);
 
 typedef struct mpp_result {
 	uint64_t op;

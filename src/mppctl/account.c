@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* account.c - mppctl account add NAME, mppctl account list. */
+/* account.c - mppctl account add NAME, account list, account remove NAME. */
 #include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <sysexits.h>
+#include <unistd.h>
 
 #include "mppctl/commands.h"
 #include "mppctl/complain.h"
@@ -73,4 +77,78 @@ int command_account_list(const struct options *o)
 		code = print_list(&a.json);
 	answer_free(&a);
 	return code != 0 ? code : complain_stdout();
+}
+
+/* ---- remove ---- */
+
+static const char *plural(size_t n)
+{
+	return n == 1 ? "" : "s";
+}
+
+/* The answer that somebody at the terminal gives; the end of input is no. */
+static bool says_yes(void)
+{
+	char line[16];
+
+	if (fgets(line, sizeof(line), stdin) == NULL)
+		return false;
+	line[strcspn(line, "\n")] = '\0';
+	return strcasecmp(line, "y") == 0 || strcasecmp(line, "yes") == 0;
+}
+
+/* @return 0, or an exit code having complained */
+static int confirm(const struct options *o)
+{
+	const struct question q = {
+		.method = "GET",
+		.path = {"accounts", o->args[0]},
+	};
+	const struct json_node *root;
+	struct answer a;
+	char name[1024];
+	size_t devices, stores;
+	int code;
+
+	if (!isatty(STDIN_FILENO))
+		return complain(EX_USAGE,
+				"account remove: this cannot be undone: give "
+				"--yes, or answer on a terminal");
+	if ((code = http_ask(o, &q, &a)) != 0)
+		return code;
+	root = json_root(&a.json);
+	devices = json_count(&a.json, json_member(&a.json, root, "devices"));
+	stores = json_count(&a.json, json_member(&a.json, root, "stores"));
+	(void)fprintf(stderr,
+		      "Remove %s with %zu device%s and %zu store%s? [y/N] ",
+		      json_text(&a.json, root, "account", name, sizeof(name)),
+		      devices, plural(devices), stores, plural(stores));
+	answer_free(&a);
+	return says_yes() ? 0
+			  : complain(EX_NOPERM,
+				     "not confirmed: nothing was removed");
+}
+
+int command_account_remove(const struct options *o)
+{
+	const struct question q = {
+		.method = "DELETE",
+		.path = {"accounts", o->args[0]},
+	};
+	struct answer a;
+	char name[1024];
+	int code = 0;
+
+	if ((o->given & OPT_YES) == 0)
+		code = confirm(o);
+	if (code != 0 || (code = http_ask(o, &q, &a)) != 0)
+		return code;
+	if (o->json)
+		answer_print(&a);
+	else
+		(void)printf("account %s removed\n",
+			     json_text(&a.json, json_root(&a.json), "account",
+				       name, sizeof(name)));
+	answer_free(&a);
+	return complain_stdout();
 }

@@ -8,6 +8,7 @@
 
 int command_account_add(const struct options *o);
 int command_account_list(const struct options *o);
+int command_account_remove(const struct options *o);
 int command_invite(const struct options *o);
 int command_publish(const struct options *o);
 int command_status(const struct options *o);

@@ -13,6 +13,8 @@ static const char help[] =
 	"mppctl status [ACCOUNT]            what is going on\n"
 	"mppctl account add NAME            add an account\n"
 	"mppctl account list                list all accounts\n"
+	"mppctl account remove NAME         remove an account, its stores and "
+	"devices\n"
 	"mppctl invite ACCOUNT              print an invitation for one "
 	"device\n"
 	"mppctl publish ACCOUNT --store NAME=INDEX[:HEXDIGEST] ...\n"
@@ -27,6 +29,8 @@ static const char help[] =
 	"  --lifetime 15m     how long the invitation can be used, 1s to 15m\n"
 	"  --publish          the device may also publish\n"
 	"  --qr               also as a QR code (a secret as well)\n"
+	"account remove:\n"
+	"  --yes              do not ask (needed without a terminal)\n"
 	"publish:\n"
 	"  --reset            also where the index is lower than what is "
 	"stored\n"
@@ -34,7 +38,7 @@ static const char help[] =
 	"Exit codes: 0 done, 64 usage, 65 refused as wrong, 68 no such account "
 	"or\n"
 	"device, 69 mppd is not running, 74 disk, 75 try again, 77 no "
-	"permission.\n";
+	"permission\nor not confirmed.\n";
 
 static const struct command {
 	const char *name;
@@ -47,6 +51,8 @@ static const struct command {
 	{"status", NULL, command_status, 0, 0, 1, "status [ACCOUNT]"},
 	{"account", "add", command_account_add, 0, 1, 1, "account add NAME"},
 	{"account", "list", command_account_list, 0, 0, 0, "account list"},
+	{"account", "remove", command_account_remove, OPT_YES, 1, 1,
+	 "account remove NAME"},
 	{"invite", NULL, command_invite, OPT_LIFETIME | OPT_PUBLISH | OPT_QR, 1,
 	 1, "invite ACCOUNT"},
 	{"publish", NULL, command_publish, OPT_STORE | OPT_RESET, 1, 1,

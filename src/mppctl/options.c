@@ -26,6 +26,7 @@ static const struct option table[] = {
 	{"qr", no_argument, NULL, FIRST_BIT + OPT_QR},
 	{"store", required_argument, NULL, FIRST_BIT + OPT_STORE},
 	{"reset", no_argument, NULL, FIRST_BIT + OPT_RESET},
+	{"yes", no_argument, NULL, FIRST_BIT + OPT_YES},
 	{"socket", required_argument, NULL, VALUE_SOCKET},
 	{"json", no_argument, NULL, VALUE_JSON},
 	{"help", no_argument, NULL, VALUE_HELP},

@@ -17,6 +17,7 @@ enum {
 	OPT_STORE = 1 << 2,
 	OPT_RESET = 1 << 3,
 	OPT_QR = 1 << 4,
+	OPT_YES = 1 << 5,
 };
 
 struct options {

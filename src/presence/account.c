@@ -146,8 +146,29 @@ void account_remove(struct presence *p, uint32_t account)
 	*at = a->hash_next;
 	list_free(p, &a->stores);
 	list_free(p, &a->pending);
+	p->gone -= a->batch == ACCOUNT_GONE;
 	a->name_len = 0;
 	pool_give(&p->accounts, account);
+}
+
+void account_gone(struct presence *p, uint32_t account)
+{
+	account_at(p, account)->batch = ACCOUNT_GONE;
+	p->gone++;
+}
+
+bool account_forget_store(struct presence *p, struct account *a)
+{
+	uint32_t i = a->stores.head;
+
+	while (i != NONE && entry_at(p, i)->serial == 0)
+		i = entry_at(p, i)->next;
+	if (i == NONE)
+		return false;
+	list_unlink(p, &a->stores, i);
+	pool_give(&p->entries, i);
+	a->n_stores--;
+	return true;
 }
 
 static uint32_t list_find(const struct presence *p, const struct entry_list *l,

@@ -16,6 +16,10 @@ uint32_t account_find(const struct presence *p, mpp_bytes name);
 /* A new one without anything. NONE: no room. */
 uint32_t account_add(struct presence *p, mpp_bytes name);
 void account_remove(struct presence *p, uint32_t account);
+/* It is removed, though not yet all that is on disk of it. */
+void account_gone(struct presence *p, uint32_t account);
+/* Forget the oldest store that is on disk. False: there is none. */
+bool account_forget_store(struct presence *p, struct account *a);
 
 /* The store's durable entry, or NONE. */
 uint32_t account_store(const struct presence *p, const struct account *a,

@@ -8,7 +8,11 @@
 #include "presence/account.h"
 #include "presence/message.h"
 
-enum { OP_PUT = 1, OP_DELETE = 2 };
+enum {
+	OP_PUT = 1,
+	OP_DELETE = 2,
+	ACCOUNT_REMOVED = 1, /* behind the version of an account */
+};
 
 /* One operation: its two lengths are filled in when it is complete. */
 struct op {
@@ -65,6 +69,27 @@ void record_account_gone(struct wr *w, mpp_bytes account)
 	op_value(w, &o);
 }
 
+void record_account_removed(struct wr *w, mpp_bytes account)
+{
+	struct op o = op_begin(w, OP_PUT, 'a');
+
+	wr_raw(w, account.p, account.len);
+	op_value(w, &o);
+	wr_u8(w, RECORD_VERSION);
+	wr_u8(w, ACCOUNT_REMOVED);
+	op_end(w, &o);
+}
+
+void record_floor(struct wr *w, uint64_t serial)
+{
+	struct op o = op_begin(w, OP_PUT, 'f');
+
+	op_value(w, &o);
+	wr_u8(w, RECORD_VERSION);
+	wr_u64(w, serial);
+	op_end(w, &o);
+}
+
 void record_store(struct wr *w, mpp_bytes account, const mpp_store_status *st,
 		  uint64_t serial)
 {
@@ -79,6 +104,16 @@ void record_store(struct wr *w, mpp_bytes account, const mpp_store_status *st,
 	wr_u64(w, serial);
 	wr_raw(w, st->digest.p, st->digest.len);
 	op_end(w, &o);
+}
+
+void record_store_gone(struct wr *w, mpp_bytes account, mpp_bytes store)
+{
+	struct op o = op_begin(w, OP_DELETE, 's');
+
+	wr_raw(w, account.p, account.len);
+	wr_u8(w, 0);
+	wr_raw(w, store.p, store.len);
+	op_value(w, &o);
 }
 
 static void device_key_of(struct wr *w, mpp_bytes account,
@@ -136,12 +171,17 @@ void record_invitation(struct wr *w, mpp_bytes account,
 	op_end(w, &o);
 }
 
-void record_invitation_gone(struct wr *w, const struct invitation *v)
+static void invitation_gone(struct wr *w, const uint8_t *hash)
 {
 	struct op o = op_begin(w, OP_DELETE, 'i');
 
-	wr_raw(w, v->hash, sizeof(v->hash));
+	wr_raw(w, hash, sizeof(((struct invitation *)0)->hash));
 	op_value(w, &o);
+}
+
+void record_invitation_gone(struct wr *w, const struct invitation *v)
+{
+	invitation_gone(w, v->hash);
 }
 
 static void read_version(struct rd *r)
@@ -172,9 +212,14 @@ static mpp_err load_account(struct presence *p, struct rd *key,
 {
 	uint8_t canonical[MPP_ACCOUNT_MAX];
 	mpp_bytes name = rd_rest(key);
+	bool removed;
+	uint32_t account;
 	mpp_err err;
 
 	read_version(value);
+	removed = value->left == 1 && value->p[0] == ACCOUNT_REMOVED;
+	if (removed)
+		(void)rd_u8(value);
 	err = rd_finish(value);
 	if (err != MPP_OK)
 		return err;
@@ -183,7 +228,12 @@ static mpp_err load_account(struct presence *p, struct rd *key,
 		return MPP_ERR_RANGE;
 	if (account_find(p, name) != NONE)
 		return MPP_ERR_DUPLICATE;
-	return account_add(p, name) == NONE ? MPP_ERR_LIMIT : MPP_OK;
+	account = account_add(p, name);
+	if (account == NONE)
+		return MPP_ERR_LIMIT;
+	if (removed)
+		account_gone(p, account);
+	return MPP_OK;
 }
 
 static mpp_err load_instances(struct rd *value, struct instance *in, uint8_t n)
@@ -246,13 +296,24 @@ static mpp_err load_device(struct presence *p, struct rd *key, struct rd *value)
 	return MPP_OK;
 }
 
+/* An invitation that is not loaded leaves the disk: else it would outlive its
+ * account. Without room it is left to the next start. */
+static void drop_invitation(struct wr *gone, const uint8_t *hash)
+{
+	struct wr before = *gone;
+
+	invitation_gone(gone, hash);
+	if (gone->err != MPP_OK)
+		*gone = before;
+}
+
 /* A place, if need be that of the invitation which expires first. There may be
  * more on disk than there is room for: expired ones whose removal failed. NONE:
  * this one expires first. */
 static uint32_t place_invitation(struct presence *p, const uint8_t *hash,
-				 uint32_t account, uint64_t expires)
+				 const struct invitation *read, struct wr *gone)
 {
-	uint32_t i = invitation_add(p, hash, account), k;
+	uint32_t i = invitation_add(p, hash, read->account), k;
 
 	if (i != NONE)
 		return i;
@@ -261,45 +322,61 @@ static uint32_t place_invitation(struct presence *p, const uint8_t *hash,
 		    invitation_at(p, k)->expires < invitation_at(p, i)->expires)
 			i = k;
 	}
-	if (i == NONE || invitation_at(p, i)->expires >= expires)
+	if (i == NONE || invitation_at(p, i)->expires >= read->expires) {
+		drop_invitation(gone, hash);
 		return NONE;
+	}
+	drop_invitation(gone, invitation_at(p, i)->hash);
 	invitation_remove(p, i);
-	return invitation_add(p, hash, account);
+	return invitation_add(p, hash, read->account);
 }
 
-static mpp_err load_invitation(struct presence *p, struct rd *key,
-			       struct rd *value)
+/* Everything but the hash. */
+static mpp_err read_invitation(struct rd *value, struct invitation *v,
+			       mpp_bytes *name)
 {
 	struct device_key used = {0, {0}};
-	mpp_bytes hash = rd_rest(key), name;
-	uint32_t account, i;
-	uint64_t expires;
-	uint8_t rights;
 	mpp_err err = MPP_OK;
 
 	read_version(value);
-	name = rd_bytes(value);
-	rights = rd_u8(value);
-	expires = rd_u64(value);
+	*name = rd_bytes(value);
+	v->rights = rd_u8(value);
+	v->expires = rd_u64(value);
 	if (value->err != MPP_OK)
 		return value->err;
-	if (hash.len != 32)
+	if (v->expires == 0)
 		return MPP_ERR_RANGE;
-	if (value->left == 1 && value->p[0] == 0)
-		used.suite = 0;
-	else
+	if (value->left != 1 || value->p[0] != 0)
 		err = read_key(value, &used);
-	if (err == MPP_OK)
-		err = find_account(p, name, &account);
+	v->used_suite = (uint8_t)used.suite;
+	memcpy(v->used_key, used.raw, sizeof(used.raw));
+	return err;
+}
+
+static mpp_err load_invitation(struct presence *p, struct rd *key,
+			       struct rd *value, struct wr *gone)
+{
+	struct invitation read = {0}, *v;
+	mpp_bytes hash = rd_rest(key), name;
+	uint32_t i;
+	mpp_err err = read_invitation(value, &read, &name);
+
 	if (err != MPP_OK)
 		return err;
-	i = place_invitation(p, hash.p, account, expires);
+	if (hash.len != 32)
+		return MPP_ERR_RANGE;
+	if (find_account(p, name, &read.account) != MPP_OK) {
+		drop_invitation(gone, hash.p);
+		return MPP_OK;
+	}
+	i = place_invitation(p, hash.p, &read, gone);
 	if (i == NONE)
 		return MPP_OK;
-	invitation_at(p, i)->rights = rights;
-	invitation_at(p, i)->expires = expires;
-	invitation_at(p, i)->used_suite = (uint8_t)used.suite;
-	memcpy(invitation_at(p, i)->used_key, used.raw, sizeof(used.raw));
+	v = invitation_at(p, i);
+	v->rights = read.rights;
+	v->expires = read.expires;
+	v->used_suite = read.used_suite;
+	memcpy(v->used_key, read.used_key, sizeof(v->used_key));
 	return MPP_OK;
 }
 
@@ -326,7 +403,24 @@ static mpp_err load_store(struct presence *p, struct rd *key, struct rd *value)
 	return account_load_store(p, account_at(p, account), &st, serial);
 }
 
-mpp_err record_load(struct presence *p, mpp_bytes key, mpp_bytes value)
+static mpp_err load_floor(struct presence *p, struct rd *key, struct rd *value)
+{
+	uint64_t serial;
+	mpp_err err;
+
+	read_version(value);
+	serial = rd_u64(value);
+	err = rd_finish(value);
+	if (err != MPP_OK)
+		return err;
+	if (key->left != 0 || serial > SERIAL_MAX)
+		return MPP_ERR_RANGE;
+	p->floor = serial;
+	return MPP_OK;
+}
+
+mpp_err record_load(struct presence *p, mpp_bytes key, mpp_bytes value,
+		    struct wr *gone)
 {
 	struct rd k = rd_init(key), v = rd_init(value);
 
@@ -335,8 +429,10 @@ mpp_err record_load(struct presence *p, mpp_bytes key, mpp_bytes value)
 		return load_account(p, &k, &v);
 	case 'd':
 		return load_device(p, &k, &v);
+	case 'f':
+		return load_floor(p, &k, &v);
 	case 'i':
-		return load_invitation(p, &k, &v);
+		return load_invitation(p, &k, &v, gone);
 	case 's':
 		return load_store(p, &k, &v);
 	default:

@@ -47,6 +47,9 @@ struct entry_list {
 	uint32_t head, tail;
 };
 
+/* A removed account, some records of which are still on disk. */
+#define ACCOUNT_GONE UINT64_MAX
+
 struct account {
 	uint32_t link;
 	uint32_t hash_next;
@@ -55,10 +58,12 @@ struct account {
 	uint32_t devices;  /* list by device.next */
 	uint32_t n_devices;
 	uint32_t enrolling; /* devices on their way to the disk */
-	uint32_t n_stores;  /* durable or only asked for */
+	uint16_t n_stores;  /* durable or only asked for */
+	bool leaving;       /* deletions of it are on their way to the disk */
 	struct entry_list stores;
 	struct entry_list pending;
-	uint64_t batch; /* not 0: waits for this commit to exist */
+	uint64_t batch; /* not 0: waits for this commit to exist, or
+			   ACCOUNT_GONE */
 	uint8_t name_len;
 	uint8_t name[MPP_ACCOUNT_MAX];
 };
@@ -179,8 +184,10 @@ struct presence {
 	uint32_t hash_seed;
 	uint32_t uses;      /* counts confirmations, for instance.used */
 	uint32_t enrolling; /* in all accounts */
+	uint32_t gone;      /* accounts that are ACCOUNT_GONE */
 	uint32_t devices_per_account;
 	uint32_t stores_per_account;
+	uint64_t floor; /* the highest serial of removed accounts */
 };
 
 static inline struct account *account_at(const struct presence *p, uint32_t i)

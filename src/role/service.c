@@ -238,7 +238,7 @@ void mpp_service_leap_seconds(mpp_service *s, unsigned tai_utc, mpp_wall until)
 
 mpp_err mpp_service_load(mpp_service *s, mpp_bytes key, mpp_bytes value)
 {
-	return record_load(&s->state, key, value);
+	return record_load(&s->state, key, value, service_fill(s));
 }
 
 /* ---- timers ---- */

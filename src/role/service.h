@@ -8,6 +8,7 @@
  *   service_data.c     data packets: requests and acknowledgements
  *   service_send.c     building and sending packets and publications
  *   service_change.c   changes that wait for the store
+ *   service_remove.c   removing devices and accounts
  *   service_info.c     looking at the state
  *
  * Contract for the outside: mpp/service.h. */
@@ -52,6 +53,8 @@ enum change_kind {
 	CHANGE_PUBLISH,
 	CHANGE_REMOVE,
 	CHANGE_ENROLL,
+	CHANGE_REMOVE_ACCOUNT,
+	CHANGE_CLEAN,
 };
 
 /* A change on its way to the disk. */
@@ -63,7 +66,9 @@ struct change {
 	uint64_t batch;
 	uint64_t serial;
 	uint32_t account;
-	uint32_t index; /* invitation, device, half-open, or binding */
+	/* Invitation, device, half-open, binding, or how many records of a
+	 * removed account are deleted (NONE: all that it had). */
+	uint32_t index;
 	uint32_t generation;
 	uint32_t request;
 	uint64_t skipped[2]; /* by_device: entries skipped, by store number */
@@ -132,6 +137,7 @@ struct mpp_service {
 	struct wr fill;         /* the batch that gathers */
 	uint64_t fill_id;
 	uint64_t flight_id; /* the batch at the store; 0: none */
+	bool clean_rests;   /* the store failed: what is left can wait */
 	uint8_t *buffers[2];
 	/* Room for one operation at a time; too large for the stack. */
 	struct connect connect;
@@ -245,6 +251,10 @@ static inline struct wr *service_fill(struct mpp_service *s)
 /* Note a change of the batch that gathers. Error: LIMIT. */
 MPP_MUSTCHECK mpp_err service_wait(struct mpp_service *s,
 				   const struct change *c);
+/* An account that is there, by any spelling. Errors: NOTFOUND, STATE (its
+ * removal is on its way). */
+MPP_MUSTCHECK mpp_err service_find_account(const struct mpp_service *s,
+					   mpp_bytes name, uint32_t *account);
 /* Publish; c says for whom. */
 MPP_MUSTCHECK mpp_err service_publish(struct mpp_service *s, struct change *c,
 				      const mpp_store_status *stores, size_t n,
@@ -252,5 +262,13 @@ MPP_MUSTCHECK mpp_err service_publish(struct mpp_service *s, struct change *c,
 				      mpp_published *out);
 /* Answer publish requests of devices that are durable now. */
 void service_answer(struct mpp_service *s, mpp_instant now, mpp_outbox *out);
+
+/* ---- service_remove.c ---- */
+/* Its record, or its account's, is about to go: nothing may write it back. */
+bool service_leaving(const struct mpp_service *s, const struct device *d);
+/* The store has said about CHANGE_REMOVE, _REMOVE_ACCOUNT, or _CLEAN. */
+void service_removed(struct mpp_service *s, const struct change *c);
+/* Put deletions of what is left of removed accounts into the batch. */
+void service_clean(struct mpp_service *s);
 
 #endif

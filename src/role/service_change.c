@@ -40,6 +40,16 @@ mpp_err service_wait(struct mpp_service *s, const struct change *c)
 
 /* ---- what the operator asks for ---- */
 
+/* Why not. If the name is taken by what is left of a removed account, that is
+ * reason enough to try once more to be rid of it. */
+static mpp_err add_again(struct mpp_service *s, const struct account *a)
+{
+	if (!a->leaving && a->batch != ACCOUNT_GONE)
+		return MPP_ERR_EXISTS;
+	s->clean_rests = false;
+	return MPP_ERR_STATE;
+}
+
 mpp_err mpp_service_account_add(mpp_service *s, mpp_bytes name, uint64_t op)
 {
 	uint8_t canonical[MPP_ACCOUNT_MAX];
@@ -50,8 +60,9 @@ mpp_err mpp_service_account_add(mpp_service *s, mpp_bytes name, uint64_t op)
 	if (err != MPP_OK)
 		return err;
 	name.p = canonical;
-	if (account_find(&s->state, name) != NONE)
-		return MPP_ERR_EXISTS;
+	c.account = account_find(&s->state, name);
+	if (c.account != NONE)
+		return add_again(s, account_at(&s->state, c.account));
 	c.account = account_add(&s->state, name);
 	if (c.account == NONE)
 		return MPP_ERR_LIMIT;
@@ -65,17 +76,20 @@ mpp_err mpp_service_account_add(mpp_service *s, mpp_bytes name, uint64_t op)
 	return MPP_OK;
 }
 
-/* An account that exists durably, by any spelling. */
-static uint32_t find_account(const struct mpp_service *s, mpp_bytes name)
+mpp_err service_find_account(const struct mpp_service *s, mpp_bytes name,
+			     uint32_t *account)
 {
 	uint8_t canonical[MPP_ACCOUNT_MAX];
 	uint32_t i;
 
 	if (account_canonical(name, canonical) != MPP_OK)
-		return NONE;
+		return MPP_ERR_NOTFOUND;
 	name.p = canonical;
 	i = account_find(&s->state, name);
-	return i != NONE && account_at(&s->state, i)->batch == 0 ? i : NONE;
+	if (i == NONE || account_at(&s->state, i)->batch != 0)
+		return MPP_ERR_NOTFOUND;
+	*account = i;
+	return account_at(&s->state, i)->leaving ? MPP_ERR_STATE : MPP_OK;
 }
 
 /* Expired invitations make room for new ones, one at a time; their records
@@ -89,7 +103,8 @@ static void drop_expired(struct mpp_service *s, mpp_wall now)
 		const struct invitation *v = invitation_at(&s->state, i);
 
 		if (v->expires == 0 || v->expires > now.us ||
-		    v->half_open != NONE || v->batch != 0)
+		    v->half_open != NONE || v->batch != 0 ||
+		    account_at(&s->state, v->account)->leaving)
 			continue;
 		record_invitation_gone(w, v);
 		if (w->err != MPP_OK) {
@@ -145,9 +160,9 @@ mpp_err mpp_service_invite(mpp_service *s, mpp_bytes account,
 	uint8_t hash[MPP_HASH_LEN];
 	mpp_err err;
 
-	c.account = find_account(s, account);
-	if (c.account == NONE)
-		return MPP_ERR_NOTFOUND;
+	err = service_find_account(s, account, &c.account);
+	if (err != MPP_OK)
+		return err;
 	if (rights == 0 || (rights & ~known) != 0 || expires.us <= now.us)
 		return MPP_ERR_INVALID;
 	drop_expired(s, now);
@@ -284,9 +299,14 @@ mpp_err service_publish(struct mpp_service *s, struct change *c,
 
 	if (err != MPP_OK)
 		return err;
+	if (a->leaving)
+		return MPP_ERR_STATE;
 	changes = merge_all(s, a, stores, n, reset, &done);
 	note_skipped(s, stores, &done, c);
 	first = assigned + 1 > now.us ? assigned + 1 : now.us;
+	/* Above all that a removed account of this name had. */
+	if (first <= s->state.floor)
+		first = s->state.floor + 1;
 	if (changes != 0) {
 		done.serial = first;
 		err = apply_all(s, a, stores, n, &done);
@@ -314,86 +334,11 @@ mpp_err mpp_service_publish(mpp_service *s, mpp_bytes account,
 			    mpp_published *out)
 {
 	struct change c = {.kind = CHANGE_PUBLISH, .op = op};
+	mpp_err err = service_find_account(s, account, &c.account);
 
-	c.account = find_account(s, account);
-	if (c.account == NONE)
-		return MPP_ERR_NOTFOUND;
-	return service_publish(s, &c, stores, n, reset, now, out);
-}
-
-/* ---- removing a device ---- */
-
-enum { ID_BITS_MIN = 100 };
-
-/* The device of an account whose UDF begins with this text. */
-static mpp_err find_device(const struct mpp_service *s, uint32_t account,
-			   mpp_bytes id, uint32_t *device)
-{
-	uint32_t i = account_at(&s->state, account)->devices;
-	uint8_t udf[MPP_UDF_LEN];
-	mpp_err err;
-
-	for (; i != NONE; i = device_at(&s->state, i)->next) {
-		const struct device *d = device_at(&s->state, i);
-
-		err = mpp_udf_key(&s->crypto, d->suite, d->key, udf);
-		if (err != MPP_OK)
-			return err;
-		err = mpp_udf_match(udf, id, ID_BITS_MIN);
-		if (err == MPP_OK && (d->rights & RIGHTS_REMOVING) == 0) {
-			*device = i;
-			return MPP_OK;
-		}
-		if (err != MPP_OK && err != MPP_ERR_AUTH)
-			return MPP_ERR_SYNTAX;
-	}
-	return MPP_ERR_NOTFOUND;
-}
-
-mpp_err mpp_service_device_remove(mpp_service *s, mpp_bytes account,
-				  mpp_bytes id, uint64_t op)
-{
-	struct change c = {.kind = CHANGE_REMOVE, .op = op};
-	struct wr *w = service_fill(s), before = *w;
-	struct device *d;
-	mpp_err err;
-
-	c.account = find_account(s, account);
-	if (c.account == NONE)
-		return MPP_ERR_NOTFOUND;
-	err = find_device(s, c.account, id, &c.index);
 	if (err != MPP_OK)
 		return err;
-	d = device_at(&s->state, c.index);
-	record_device_gone(w, account_name(account_at(&s->state, c.account)),
-			   d);
-	if (w->err != MPP_OK || service_wait(s, &c) != MPP_OK) {
-		*w = before;
-		return MPP_ERR_LIMIT;
-	}
-	d->rights |= RIGHTS_REMOVING;
-	return MPP_OK;
-}
-
-static void remove_device(struct mpp_service *s, uint32_t device)
-{
-	struct device *d = device_at(&s->state, device);
-	struct binding *b;
-	uint32_t slot;
-	unsigned k;
-
-	while (d->half_open != NONE)
-		service_free(s, half_at(&s->state, d->half_open)->binding);
-	for (k = 0; k < INSTANCES; k++) {
-		slot = d->instances[k].binding;
-		if (slot == NONE)
-			continue;
-		b = binding_at(&s->state, slot);
-		b->device = NONE;
-		b->flags = BIND_ENDING;
-		heap_set(&s->state.due, slot, 0);
-	}
-	device_remove(&s->state, device);
+	return service_publish(s, &c, stores, n, reset, now, out);
 }
 
 /* ---- the store has said ---- */
@@ -463,15 +408,6 @@ static void settle_publish(struct mpp_service *s, const struct change *c,
 	arm_all(s, a, now);
 }
 
-static void settle_remove(struct mpp_service *s, const struct change *c)
-{
-	if (c->err == MPP_OK)
-		remove_device(s, c->index);
-	else
-		device_at(&s->state, c->index)->rights &=
-			(uint8_t)~RIGHTS_REMOVING;
-}
-
 static void settle(struct mpp_service *s, const struct change *c,
 		   mpp_instant now)
 {
@@ -486,8 +422,12 @@ static void settle(struct mpp_service *s, const struct change *c,
 		settle_publish(s, c, now.mono);
 		break;
 	case CHANGE_REMOVE:
-		settle_remove(s, c);
+	case CHANGE_REMOVE_ACCOUNT:
+		service_removed(s, c);
 		break;
+	case CHANGE_CLEAN:
+		service_removed(s, c);
+		return; /* nobody waits for it */
 	case CHANGE_ENROLL:
 		service_enrolled(s, c->index, c->err, now);
 		return; /* nobody waits for it but the device */
@@ -500,7 +440,11 @@ static void settle(struct mpp_service *s, const struct change *c,
 
 bool mpp_service_commit(mpp_service *s, mpp_commit *out)
 {
-	if (s->flight_id != 0 || (s->fill.n == 0 && s->waiting.n == 0))
+	if (s->flight_id != 0)
+		return false;
+	if (s->state.gone != 0 && !s->clean_rests)
+		service_clean(s);
+	if (s->fill.n == 0 && s->waiting.n == 0)
 		return false;
 	out->id = s->fill_id;
 	out->batch = (mpp_bytes){s->fill.p, s->fill.n};
@@ -518,6 +462,7 @@ void mpp_service_committed(mpp_service *s, uint64_t id, mpp_err result,
 	if (id != s->flight_id || id == 0)
 		return;
 	s->flight_id = 0;
+	s->clean_rests = result != MPP_OK;
 	if (result == MPP_OK)
 		s->count.commits++;
 	else

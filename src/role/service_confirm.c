@@ -326,7 +326,7 @@ static bool may_enroll(const struct mpp_service *s, uint32_t half)
 
 	/* What is on disk must find a place in memory again, so those on
 	 * their way to it count as if they were there. */
-	return !h->waiting &&
+	return !h->waiting && !a->leaving &&
 	       invitation_at(p, h->invitation)->used_suite == 0 &&
 	       a->n_devices + a->enrolling < p->devices_per_account &&
 	       p->devices.used + p->enrolling < p->devices.limit;
@@ -404,8 +404,7 @@ bool service_confirm(struct mpp_service *s, uint32_t slot, uint64_t acked,
 		service_arm(s, slot, now.mono);
 		return false;
 	}
-	/* Its record is about to go: nothing may write it back. */
-	if ((device_at(&s->state, b->device)->rights & RIGHTS_REMOVING) != 0 ||
+	if (service_leaving(s, device_at(&s->state, b->device)) ||
 	    !settle(s, slot, acked))
 		return false;
 	b->seen_ms = ms_of(now.mono);

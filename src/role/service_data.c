@@ -331,7 +331,10 @@ static void answer_change(struct mpp_service *s, const struct change *c,
 	if (b->state == BINDING_FREE || b->generation != c->generation ||
 	    !service_begin(s, out, (b->flags & BIND_JSON) != 0, &o))
 		return;
-	if (c->err != MPP_OK) {
+	if (c->err == MPP_ERR_NOTFOUND) {
+		common.status = MPP_STATUS_FORBIDDEN;
+		common.description = "this account was removed";
+	} else if (c->err != MPP_OK) {
 		common.status = MPP_STATUS_OVERLOADED;
 		common.description = "the store failed; try again";
 	}
@@ -368,7 +371,7 @@ static size_t take_stores(struct mpp_service *s, const struct msg *m,
 static void publish_verdict(struct mpp_service *s, struct request *q,
 			    mpp_err err)
 {
-	if (err == MPP_ERR_LIMIT)
+	if (err == MPP_ERR_LIMIT || err == MPP_ERR_STATE)
 		answer_error(s, q, MPP_STATUS_OVERLOADED,
 			     "no room for this change now; try again");
 	else

@@ -26,6 +26,13 @@ void change_no_room(struct request *q, const char *raise)
 		     raise);
 }
 
+void change_being_removed(struct request *q)
+{
+	answer_error(q, MHD_HTTP_SERVICE_UNAVAILABLE, "being_removed",
+		     "this account is being removed: look again when that is "
+		     "on disk");
+}
+
 static void answer_bad_body(struct request *q, const struct body *b)
 {
 	answer_error(q, MHD_HTTP_BAD_REQUEST, "bad_body", "%s", b->wrong);
@@ -81,6 +88,8 @@ static void add_account(struct request *q, mpp_bytes name)
 			     "without white space, control characters, '/', "
 			     "'?', '#' and '%%'",
 			     MPP_ACCOUNT_MAX);
+	else if (err == MPP_ERR_STATE)
+		change_being_removed(q);
 	else if (err == MPP_ERR_LIMIT)
 		change_no_room(q, "accounts");
 	else
@@ -101,6 +110,47 @@ void change_add_account(struct request *q)
 	q->body_len = name.len;
 	q->op = ++q->web->op;
 	add_account(q, (mpp_bytes){q->body, q->body_len});
+}
+
+static void account_removed(struct request *q, const mpp_result *result)
+{
+	(void)result;
+	log_write_bytes(LOG_LEVEL_INFO, "account removed", "account",
+			q->args[0]);
+	answer_text(q, MHD_HTTP_OK, "account", q->args[0]);
+}
+
+/* The name goes back as it was kept, which has the same length: it lies in
+ * the path's place. */
+static void keep_name(struct request *q)
+{
+	const mpp_bytes name = q->args[0];
+	mpp_account_info a;
+
+	if (mpp_service_account_find(q->web->config.service, name, &a))
+		memcpy(q->path + ((const char *)name.p - q->path), a.name.p,
+		       a.name.len);
+}
+
+void change_remove_account(struct request *q)
+{
+	mpp_err err;
+
+	q->op = ++q->web->op;
+	err = mpp_service_account_remove(q->web->config.service, q->args[0],
+					 q->op);
+	if (err == MPP_OK) {
+		keep_name(q);
+		change_wait(q, account_removed);
+	} else if (err == MPP_ERR_NOTFOUND) {
+		answer_no_account(q);
+	} else if (err == MPP_ERR_STATE) {
+		change_being_removed(q);
+	} else if (err == MPP_ERR_LIMIT) {
+		change_no_room(q, "operations");
+	} else {
+		answer_internal(q, err);
+	}
 }
 
 /* ---- publish ---- */
@@ -250,6 +300,8 @@ static void publish(struct request *q)
 		answer_json(q, MHD_HTTP_OK, write_published, p);
 	else if (err == MPP_ERR_NOTFOUND)
 		answer_no_account(q);
+	else if (err == MPP_ERR_STATE)
+		change_being_removed(q);
 	else if (err == MPP_ERR_INVALID)
 		answer_error(q, MHD_HTTP_BAD_REQUEST, "bad_stores",
 			     "each store may stand there once, with a name of "
@@ -318,6 +370,8 @@ void change_remove_device(struct request *q)
 			     "a device is named by its fingerprint, at least "
 			     "the first 100 bits, such as "
 			     "MB5S-R4AJ-3FBT-7NHO-T26Z-2E6Y-WFH4");
+	else if (err == MPP_ERR_STATE)
+		change_being_removed(q);
 	else if (err == MPP_ERR_LIMIT)
 		change_no_room(q, "operations");
 	else

@@ -213,6 +213,8 @@ static void answer_mint(struct request *q, mpp_err err)
 		change_wait(q, minted);
 	else if (err == MPP_ERR_NOTFOUND)
 		answer_no_account(q);
+	else if (err == MPP_ERR_STATE)
+		change_being_removed(q);
 	else if (err == MPP_ERR_LIMIT)
 		change_no_room(q, "invitations");
 	else

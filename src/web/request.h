@@ -113,10 +113,13 @@ void look_account(struct request *q);
 void change_add_account(struct request *q);
 void change_publish(struct request *q);
 void change_remove_device(struct request *q);
+void change_remove_account(struct request *q);
 /* The change was accepted under q->op: wait for it, then call done. */
 void change_wait(struct request *q, request_done_fn *done);
 /* The change was refused for want of room. */
 void change_no_room(struct request *q, const char *raise);
+/* The account's removal is on its way to the disk. */
+void change_being_removed(struct request *q);
 
 /* ---- invite.c ---- */
 void invite_mint(struct request *q);

@@ -16,6 +16,7 @@ static const struct route {
 	{"v1/accounts", "GET", look_accounts, false},
 	{"v1/accounts", "POST", change_add_account, true},
 	{"v1/accounts/*", "GET", look_account, false},
+	{"v1/accounts/*", "DELETE", change_remove_account, false},
 	{"v1/accounts/*/invitations", "POST", invite_mint, true},
 	{"v1/accounts/*/publish", "POST", change_publish, true},
 	{"v1/accounts/*/devices/*", "DELETE", change_remove_device, false},

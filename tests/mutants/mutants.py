@@ -9,6 +9,7 @@ DELIVER = "role/test_deliver"
 ADMIT = "role/test_admit"
 REQUESTS = "role/test_requests"
 CHANGE = "role/test_change"
+REMOVE = "role/test_account_remove"
 
 MUTANTS = [
     ("the replay check is skipped", "src/role/service_data.c",
@@ -52,9 +53,10 @@ MUTANTS = [
      "\th->waiting = true;\n"
      "\tservice_enrolled(s, half, MPP_OK, (mpp_instant){{0}, {0}});\n",
      [ADMIT]),
-    ("a removal does not stop a confirmation", "src/role/service_confirm.c",
-     "rights & RIGHTS_REMOVING) != 0 ||", "rights & 0) != 0 ||", [ADMIT]),
-    ("a removed device stays connected", "src/role/service_change.c",
+    ("a removal does not stop a confirmation", "src/role/service_remove.c",
+     "return (d->rights & RIGHTS_REMOVING) != 0 ||",
+     "return (d->rights & 0) != 0 ||", [ADMIT]),
+    ("a removed device stays connected", "src/role/service_remove.c",
      "b->flags = BIND_ENDING;", "b->device = 0;", [ADMIT]),
     ("the client takes any service key", "src/role/client_connect.c",
      "bool found = c->n_pins == 0;", "bool found = true;", [ADMIT]),
@@ -139,4 +141,32 @@ MUTANTS = [
     ("nothing is padded", "src/rud/packet.c",
      "size_t padded = (n + unit - 1) / unit * unit;",
      "size_t padded = unit != 0 ? n : 0;", [REQUESTS]),
+    ("the removal of an account does not stop a confirmation",
+     "src/role/service_remove.c",
+     "account_at(&s->state, d->account)->leaving;", "false;", [REMOVE]),
+    ("the removal of an account does not stop an enrolment",
+     "src/role/service_confirm.c", "return !h->waiting && !a->leaving &&",
+     "return !h->waiting &&", [REMOVE]),
+    ("the removal of an account does not stop its publishers",
+     "src/role/service_change.c", "\tif (a->leaving)\n"
+     "\t\treturn MPP_ERR_STATE;\n", "", [REMOVE]),
+    ("the removal of an account does not stop the operator",
+     "src/role/service_change.c",
+     "return account_at(&s->state, i)->leaving ? MPP_ERR_STATE : MPP_OK;",
+     "return MPP_OK;", [REMOVE]),
+    ("an enrolment in front of a removal is forgotten",
+     "src/role/service_remove.c", "if (!h->waiting)\n\t\t\tcontinue;",
+     "if (1)\n\t\t\tcontinue;", [REMOVE]),
+    ("a publication in front of a removal is forgotten",
+     "src/role/service_remove.c",
+     "!sweep_stores(s, a, a->pending.head, &g) ||", "", [REMOVE]),
+    ("an account that is added again begins with any serial",
+     "src/role/service_change.c", "if (first <= s->state.floor)",
+     "if (0)", [REMOVE]),
+    ("an invitation outlives its account", "src/presence/records.c",
+     "\t\tdrop_invitation(gone, hash.p);\n\t\treturn MPP_OK;",
+     "\t\treturn MPP_ERR_MISSING;", [REMOVE]),
+    ("what is left of a removed account is tried without end",
+     "src/role/service_change.c", "s->clean_rests = result != MPP_OK;",
+     "s->clean_rests = false;", [REMOVE]),
 ]

@@ -19,11 +19,11 @@ import subprocess
 import sys
 import tempfile
 
-from mutants import ADMIT, CHANGE, DELIVER, MUTANTS, REQUESTS
+from mutants import ADMIT, CHANGE, DELIVER, MUTANTS, REMOVE, REQUESTS
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
-TESTS = [DELIVER, ADMIT, REQUESTS, CHANGE]
+TESTS = [DELIVER, ADMIT, REQUESTS, CHANGE, REMOVE]
 FOLDERS = ["base", "jsonbcd", "udf", "rud", "presence", "role", "crypto"]
 EXTRA = ["src/store/mem.c", "src/store/batch.c", "src/store/error.c"]
 FLAGS = ["-std=c11", "-g", "-O1", "-fno-strict-aliasing", "-w",

@@ -239,7 +239,8 @@ BAD_REQUESTS = [
     ("GET", "/v1/../v1/status", 404),
     ("POST", "/v1/accounts/nobody/publish/x", 404),
     ("POST", "/v1/status", 405), ("DELETE", "/v1/status", 405),
-    ("PUT", "/v1/accounts", 405), ("DELETE", "/v1/accounts/x", 405),
+    ("PUT", "/v1/accounts", 405), ("DELETE", "/v1/accounts/x", 404),
+    ("DELETE", "/v1/accounts", 405), ("PUT", "/v1/accounts/x", 405),
     ("GET", "/v1/accounts/x/publish", 405),
     ("GET", "/v1/accounts/x/invitations", 405),
     ("POST", "/v1/accounts/x/devices/y", 405), ("BREW", "/v1/status", 405),
@@ -476,7 +477,9 @@ def test_a_store_s_name_does_not_write_on_the_terminal(mppd):
 
 USAGE = [
     [], ["frobnicate"], ["account"], ["account", "add"],
-    ["account", "add", "a", "b"], ["account", "list", "x"], ["invite"],
+    ["account", "add", "a", "b"], ["account", "remove"],
+    ["account", "remove", "a"], ["account", "remove", "a", "b", "--yes"],
+    ["account", "add", "a", "--yes"], ["account", "list", "x"], ["invite"],
     ["invite", "a", "--lifetime", "16m"], ["invite", "a", "--lifetime", "0s"],
     ["invite", "a", "--lifetime", "5"], ["invite", "a", "--lifetime", "1h"],
     ["invite", "a", "--store", "x=1"], ["publish", "a"],
@@ -510,6 +513,7 @@ def test_refusals(mppd):
     for code, args in [
             (65, ["account", "add", ALICE]), (65, ["account", "add", "a b"]),
             (68, ["status", "bob"]), (68, ["invite", "bob"]),
+            (68, ["account", "remove", "bob", "--yes"]),
             (68, ["publish", "bob", "--store", "x=1"]),
             (65, ["publish", ALICE, "--store", "x=1", "--store", "x=2"]),
             (68, ["device", "remove", ALICE,

@@ -428,6 +428,99 @@ static void test_invitations(void **state)
 	assert_int_equal(close(fd), 0);
 }
 
+/* ---- removing an account ---- */
+
+static void test_removing(void **state)
+{
+	static const struct {
+		const char *what, *method, *path, *body;
+		unsigned status;
+		const char *part;
+	} rows[] = {
+		{"one that is not there", "DELETE", "/v1/accounts/bob", "", 404,
+		 "no_such_account"},
+		{"no name at all", "DELETE", "/v1/accounts/", "", 404,
+		 "no_such_path"},
+		{"a name that cannot be", "DELETE", "/v1/accounts/a%20b", "",
+		 404, "no_such_account"},
+		{"a name cut short", "DELETE", "/v1/accounts/a%2", "", 400,
+		 "bad_path"},
+		{"with a body", "DELETE", "/v1/accounts/alice", "{}", 400,
+		 "unexpected_body"},
+		{"with a query", "DELETE", "/v1/accounts/alice?yes", "", 400,
+		 "unexpected_query"},
+		{"all accounts", "DELETE", "/v1/accounts", "", 405,
+		 "GET, HEAD, POST"},
+		{"another method", "POST", "/v1/accounts/alice", "", 405,
+		 "GET, HEAD, DELETE"},
+	};
+	const int fd = dial();
+	size_t i;
+
+	(void)state;
+	add_alice();
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		print_message("%s\n", rows[i].what);
+		ask(fd, rows[i].method, rows[i].path, rows[i].body);
+		assert_int_equal(commit(MPP_OK, NULL), 0);
+		expect(fd, rows[i].status, rows[i].part);
+		assert_true(has_account("alice"));
+	}
+	/* Any spelling; the name comes back as it was kept. */
+	ask(fd, "DELETE", "/v1/accounts/%41LICE", "");
+	assert_string_equal(reply(fd), "");
+	assert_true(has_account("alice"));
+	assert_int_equal(commit(MPP_OK, NULL), 1);
+	expect(fd, 200, "\r\n\r\n{\"account\":\"alice\"}\n");
+	assert_false(has_account("alice"));
+	ask(fd, "DELETE", "/v1/accounts/alice", "");
+	expect(fd, 404, "no_such_account");
+	assert_int_equal(close(fd), 0);
+	add_alice();
+}
+
+/* While a removal waits for the disk nothing else is done to the account; when
+ * the disk fails, it is as before. */
+static void test_removing_meanwhile(void **state)
+{
+	static const struct {
+		const char *method, *path, *body;
+	} rows[] = {
+		{"DELETE", "/v1/accounts/alice", ""},
+		{"POST", "/v1/accounts", "{\"account\":\"alice\"}"},
+		{"POST", "/v1/accounts/alice/invitations", ""},
+		{"POST", "/v1/accounts/alice/publish",
+		 "{\"stores\":[{\"store\":\"mail\",\"index\":7}]}"},
+		{"DELETE",
+		 "/v1/accounts/alice/devices/"
+		 "MB5S-R4AJ-3FBT-7NHO-T26Z-2E6Y-WFH4",
+		 ""},
+	};
+	const int fd = dial(), other = dial();
+	size_t i;
+
+	(void)state;
+	add_alice();
+	ask(fd, "DELETE", "/v1/accounts/alice", "");
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		print_message("%s %s\n", rows[i].method, rows[i].path);
+		ask(other, rows[i].method, rows[i].path, rows[i].body);
+		expect(other, 503, "being_removed");
+	}
+	assert_string_equal(reply(fd), "");
+	assert_int_equal(commit(MPP_ERR_STORE, "the disk is full"), 1);
+	expect(fd, 503, "nothing was changed: the disk is full");
+	assert_true(has_account("alice"));
+	ask(other, rows[2].method, rows[2].path, rows[2].body);
+	assert_int_equal(commit(MPP_OK, NULL), 1);
+	expect(other, 201, "uri");
+	ask(other, "DELETE", "/v1/accounts/alice", "");
+	assert_int_equal(commit(MPP_OK, NULL), 1);
+	expect(other, 200, "alice");
+	assert_false(has_account("alice"));
+	assert_int_equal(close(fd) | close(other), 0);
+}
+
 /* No room in the service is told apart from a mistake. */
 static void test_limits(void **state)
 {
@@ -481,6 +574,8 @@ int main(void)
 		ONE(test_body_limits),
 		ONE(test_publishing),
 		ONE(test_invitations),
+		ONE(test_removing),
+		ONE(test_removing_meanwhile),
 		ONE(test_limits),
 		ONE(test_many_connections),
 	};
