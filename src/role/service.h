@@ -198,8 +198,8 @@ uint32_t service_lease(const struct mpp_service *s, uint64_t asked_ms);
 uint32_t service_half_open(struct mpp_service *s, const struct admission *ad,
 			   mpp_instant now);
 /* The first data packet came. False: not yet (an enrolment waits). */
-bool service_confirm(struct mpp_service *s, uint32_t slot, uint64_t acked,
-		     mpp_instant now, mpp_outbox *out);
+bool service_confirm(struct mpp_service *s, const struct incoming *in,
+		     uint64_t acked);
 /* The enrolment of a half-open connection is on disk, or failed. */
 void service_enrolled(struct mpp_service *s, uint32_t half, mpp_err result,
 		      mpp_instant now);

@@ -388,16 +388,26 @@ void service_enrolled(struct mpp_service *s, uint32_t half, mpp_err result,
 	service_arm(s, h->binding, now.mono);
 }
 
-bool service_confirm(struct mpp_service *s, uint32_t slot, uint64_t acked,
-		     mpp_instant now, mpp_outbox *out)
+/* The time from our answer to the first packet. A repetition of that packet
+ * has waited for a timeout, so it says nothing. */
+static void sample(struct binding *b, uint64_t index, mpp_instant now)
 {
-	struct binding *b = binding_at(&s->state, slot);
 	uint32_t took = (uint32_t)now.mono.us - b->sent_us;
 
-	if (b->rtt.smooth_us == 0) {
-		rtt_sample(&b->rtt, took);
-		b->sample_us = took;
-	}
+	if (index != 0 || b->rtt.smooth_us != 0)
+		return;
+	rtt_sample(&b->rtt, took);
+	b->sample_us = took;
+}
+
+bool service_confirm(struct mpp_service *s, const struct incoming *in,
+		     uint64_t acked)
+{
+	const uint32_t slot = in->slot;
+	const mpp_instant now = in->now;
+	struct binding *b = binding_at(&s->state, slot);
+
+	sample(b, in->index, now);
 	if (b->device == NONE) {
 		if (may_enroll(s, b->side))
 			enroll(s, b->side);
@@ -409,6 +419,6 @@ bool service_confirm(struct mpp_service *s, uint32_t slot, uint64_t acked,
 		return false;
 	b->seen_ms = ms_of(now.mono);
 	s->count.confirmed++;
-	service_enter(s, slot, EVENT_CONFIRMED, now, out);
+	service_enter(s, slot, EVENT_CONFIRMED, now, in->out);
 	return true;
 }

@@ -572,10 +572,8 @@ static mpp_err take_opened(struct mpp_service *s, struct incoming *in,
 		return MPP_OK;
 	}
 	if (b->state == BINDING_INITIAL) {
-		if (!service_confirm(s, in->slot,
-				     readable == MPP_OK ? s->msg.acknowledge
-							: 0,
-				     in->now, in->out))
+		if (!service_confirm(
+			    s, in, readable == MPP_OK ? s->msg.acknowledge : 0))
 			return MPP_ERR_AGAIN;
 	} else {
 		b->seen_ms = ms_of(in->now.mono);

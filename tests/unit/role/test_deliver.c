@@ -175,6 +175,51 @@ static void test_repeated_at_pto(void **state)
 	assert_int_equal(mpp_service_count(w.s)->acknowledged, 1);
 }
 
+/* The first data packet of a device confirms its connection. When it is lost
+ * and comes again after a timeout, that time is no round trip. */
+static int drop_first_data(struct world *world, const struct flying *f)
+{
+	static const uint8_t zero[16];
+	static const struct world *armed;
+
+	if (!f->to_service || armed == world ||
+	    memcmp(f->data, zero, sizeof(zero)) == 0)
+		return 0;
+	armed = world;
+	return 1;
+}
+
+static uint32_t sampled_rtt(void)
+{
+	mpp_account_info a;
+	mpp_device_info d;
+	mpp_connection_info c;
+	uint32_t cursor = 0, k = 0;
+
+	assert_true(mpp_service_account_find(w.s, bytes_of(alice), &a));
+	assert_true(mpp_service_device_next(w.s, &a, &cursor, &d));
+	assert_true(
+		mpp_service_connection_next(w.s, &d, &k, world_now(&w), &c));
+	return c.rtt_us;
+}
+
+static void test_no_sample_from_a_repeated_confirmation(void **state)
+{
+	(void)state;
+	w.commit_us = 0;
+	world_subscribed(&w, alice, 0, 1);
+	assert_in_range(sampled_rtt(), 40000, 45000);
+	w.drop = drop_first_data;
+	world_connect(&w, 0);
+	world_run(&w, 5000000);
+	assert_int_equal(w.lost, 1);
+	assert_int_equal(world_count(&w.d[0], MPP_EV_CONNECTED), 2);
+	assert_int_equal(sampled_rtt(), 0);
+	world_publish(&w, alice, "mmm_Inbound", 1);
+	world_run(&w, 1000000);
+	assert_in_range(sampled_rtt(), 40000, 45000);
+}
+
 /* The acknowledgement is lost: the repetition is acknowledged again, and the
  * application is told once. */
 static int drop_first_answer(struct world *world, const struct flying *f)
@@ -504,6 +549,7 @@ int main(void)
 		CASE(test_accounts_apart),
 		cmocka_unit_test_teardown(test_loss, teardown),
 		CASE(test_repeated_at_pto),
+		CASE(test_no_sample_from_a_repeated_confirmation),
 		CASE(test_lost_acknowledgement),
 		CASE(test_new_datagrams),
 		CASE(test_merged),
