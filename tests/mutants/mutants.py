@@ -10,6 +10,8 @@ ADMIT = "role/test_admit"
 REQUESTS = "role/test_requests"
 CHANGE = "role/test_change"
 REMOVE = "role/test_account_remove"
+# The simulator, with every fault at once.
+SIM = "mppsim"
 
 MUTANTS = [
     ("the replay check is skipped", "src/role/service_data.c",
@@ -169,4 +171,30 @@ MUTANTS = [
     ("what is left of a removed account is tried without end",
      "src/role/service_change.c", "s->clean_rests = result != MPP_OK;",
      "s->clean_rests = false;", [REMOVE]),
+    ("in the simulator, the service takes packets twice",
+     "src/role/service_data.c", "if (!replay_fresh(&window, h->index)) {",
+     "if (0 && !replay_fresh(&window, h->index)) {", [SIM]),
+    ("in the simulator, a device takes packets twice",
+     "src/role/client_data.c", "if (!replay_fresh(&window, h->index))",
+     "if (0)", [SIM]),
+    ("in the simulator, an older serial wins", "src/role/client_data.c",
+     "if (m->reset || m->serial > c->held) {", "if (m->serial != 0) {",
+     [SIM]),
+    ("in the simulator, nothing binds answers to unproved addresses",
+     "src/role/service_data.c", "i.limit = UNPROVED_FACTOR * in.len;",
+     "i.limit = MPP_PACKET_SIZE;", [SIM]),
+    ("in the simulator, publications go where the last packet came from",
+     "src/role/service_data.c", "b->seen_ms = ms_of(in->now.mono);\n"
+     "\t\tservice_enter(", "b->seen_ms = ms_of(in->now.mono);\n"
+     "\t\tb->path = *in->from;\n\t\tservice_enter(", [SIM]),
+    ("in the simulator, a failed commit counts as done",
+     "src/role/service_change.c", "\t\tc.err = result;",
+     "\t\tc.err = MPP_OK;", [SIM]),
+    ("in the simulator, a silent device stays connected",
+     "src/role/service.c", "if (b->state == BINDING_CONNECTED)\n"
+     "\t\treturn at + lease;", "if (b->state == BINDING_CONNECTED)\n"
+     "\t\treturn at + 2 * lease;", [SIM]),
+    ("in the simulator, a serial says more than was sent",
+     "src/role/service_send.c", "v->last = e->serial;",
+     "v->last = e->serial + 10000000;", [SIM]),
 ]

@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 
-from mutants import ADMIT, CHANGE, DELIVER, MUTANTS, REMOVE, REQUESTS
+from mutants import ADMIT, CHANGE, DELIVER, MUTANTS, REMOVE, REQUESTS, SIM
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
@@ -28,7 +28,12 @@ FOLDERS = ["base", "jsonbcd", "udf", "rud", "presence", "role", "crypto"]
 EXTRA = ["src/store/mem.c", "src/store/batch.c", "src/store/error.c"]
 FLAGS = ["-std=c11", "-g", "-O1", "-fno-strict-aliasing", "-w",
          "-fsanitize=address,undefined", "-fno-sanitize-recover=all",
-         "-D_GNU_SOURCE", f'-DMPP_TESTS_DIR="{ROOT}/tests"']
+         "-D_GNU_SOURCE", '-DMPP_VERSION="0"',
+         f'-DMPP_TESTS_DIR="{ROOT}/tests"']
+# The simulator is a test too: everything at once, and devices that are far
+# behind when their packets are sent on from forged addresses.
+SIM_RUN = ["mixed", "--seeds", "40", "--set", "hijack=5%", "--set",
+           "publish=3s", "--set", "stores=20", "--set", "filters=0%"]
 LIBS = ["-lcmocka", "-lcrypto", "-lsodium", "-llmdb", "-lpthread"]
 # Breaks nothing, so it must survive.
 HARMLESS = ("a comment", "src/role/service_data.c",
@@ -42,6 +47,15 @@ def sources():
             if name.endswith(".c"):
                 yield f"src/{folder}/{name}"
     yield from EXTRA
+
+
+def sources_of(test):
+    """What a test adds to them."""
+    if test != SIM:
+        return [f"tests/unit/{test}.c"]
+    return [f"src/mppsim/{name}"
+            for name in sorted(os.listdir(os.path.join(ROOT, "src/mppsim")))
+            if name.endswith(".c")]
 
 
 def compile_file(source, target, text=None):
@@ -60,10 +74,12 @@ def compile_file(source, target, text=None):
 def run_test(objects, test, folder):
     """Link and run; True when the test passes."""
     program = os.path.join(folder, os.path.basename(test))
+    arguments = SIM_RUN if test == SIM else []
     subprocess.run(["gcc", *FLAGS, "-o", program, *objects, *LIBS],
                    check=True, capture_output=True)
     try:
-        done = subprocess.run([program], capture_output=True, timeout=120,
+        done = subprocess.run([program, *arguments], capture_output=True,
+                              timeout=300 if test == SIM else 120,
                               stdin=subprocess.DEVNULL, check=False)
     except subprocess.TimeoutExpired:
         return False
@@ -81,11 +97,13 @@ class Bench:
                 target = os.path.join(folder, source.replace("/", "_") + ".o")
                 self.objects[source] = target
                 pool.submit(self.build, source, target)
-            for test in TESTS:
-                source = f"tests/unit/{test}.c"
-                target = os.path.join(folder, test.replace("/", "_") + ".o")
-                self.tests[test] = target
-                pool.submit(self.build, source, target)
+            for test in [*TESTS, SIM]:
+                self.tests[test] = []
+                for source in sources_of(test):
+                    target = os.path.join(folder,
+                                          source.replace("/", "_") + ".o")
+                    self.tests[test].append(target)
+                    pool.submit(self.build, source, target)
 
     @staticmethod
     def build(source, target):
@@ -108,7 +126,7 @@ class Bench:
         objects = [broken] + [o for s, o in self.objects.items()
                               if s != source]
         passed = [t for t in tests or TESTS
-                  if run_test([self.tests[t], *objects], t, folder)]
+                  if run_test([*self.tests[t], *objects], t, folder)]
         shutil.rmtree(folder)
         if tests is None:  # any of them may catch it
             return None if len(passed) < len(TESTS) else "survived"
@@ -124,8 +142,8 @@ def main():
     caught = survived = 0
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         bench = Bench(folder)
-        for test in TESTS:
-            if not run_test([bench.tests[test], *bench.objects.values()],
+        for test in [*TESTS, SIM]:
+            if not run_test([*bench.tests[test], *bench.objects.values()],
                             test, folder):
                 print(f"{test} fails unbroken")
                 return 1

@@ -9,7 +9,8 @@ from conftest import DEADLINE_S, ROOT, program
 
 MAN = ROOT / "man"
 PAGES = sorted(path.name for path in MAN.glob("*.[1-8]"))
-PROGRAMS = {"mppd": "mppd.8", "mppctl": "mppctl.8", "mpp": "mpp.1"}
+PROGRAMS = {"mppd": "mppd.8", "mppctl": "mppctl.8", "mpp": "mpp.1",
+            "mppsim": "mppsim.1"}
 ITEM = re.compile(r'CONF_ITEM\((\w+), \w+, "([\w-]+)", \w+,\s*"([^"]*)",')
 DEFAULT = re.compile(r"^The default is\n\.Cm (.*) \.$", re.M)
 # The pages of other pages are looked up in the system's by mandoc, where they

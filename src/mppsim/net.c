@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: MIT */
+/* net.c - the network between the devices and the service. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "mppsim/sim.h"
+
+enum { FIRST_PORT = 20000, PORTS = 40000 };
+#define NO_SLOT SIM_NO_SLOT
+
+/* 10.x.y.z names the device, the port how often it has moved. */
+mpp_addr net_device_addr(const struct sim_device *d)
+{
+	mpp_addr a = {.family = 4};
+
+	a.ip[0] = 10;
+	a.ip[1] = (uint8_t)(d->number >> 16);
+	a.ip[2] = (uint8_t)(d->number >> 8);
+	a.ip[3] = (uint8_t)d->number;
+	a.port = (uint16_t)(FIRST_PORT + d->moves % PORTS);
+	return a;
+}
+
+/* Who is reached at an address now; NULL: nobody. */
+static struct sim_device *device_at(struct sim *s, const mpp_addr *a)
+{
+	const uint32_t i = (uint32_t)a->ip[1] << 16 | (uint32_t)a->ip[2] << 8 |
+			   a->ip[3];
+
+	if (a->ip[0] != 10 || i >= s->p.devices || s->d[i].addr.port != a->port)
+		return NULL;
+	return &s->d[i];
+}
+
+/* ---- datagrams on their way ---- */
+
+static uint32_t first_id(const struct sim *s)
+{
+	return sim_timer((uint32_t)s->p.devices, DEVICE_CLIENT);
+}
+
+static bool more_slots(struct sim *s)
+{
+	const uint32_t cap = s->g_cap == 0 ? 1024 : s->g_cap * 2;
+	struct datagram *g = realloc(s->g, cap * sizeof(*g));
+
+	if (g == NULL)
+		return false;
+	s->g = g;
+	s->g_cap = cap;
+	return queue_reserve(&s->queue, first_id(s) + cap) == MPP_OK;
+}
+
+static uint32_t take_slot(struct sim *s)
+{
+	uint32_t i = s->g_free;
+
+	if (i != NO_SLOT) {
+		s->g_free = s->g[i].next;
+		return i;
+	}
+	if (s->g_n == s->g_cap && !more_slots(s)) {
+		sim_violation(s, "the simulator has no memory");
+		return NO_SLOT;
+	}
+	return s->g_n++;
+}
+
+static void give_slot(struct sim *s, uint32_t i)
+{
+	s->g[i].next = s->g_free;
+	s->g_free = i;
+}
+
+/* ---- what a link does ---- */
+
+/* Gilbert-Elliott: times in which everything is lost take turns with times in
+ * which nothing is. */
+static bool loses(struct sim *s, struct sim_device *d, bool to_service)
+{
+	const uint64_t p = s->p.loss;
+	struct sim_burst *b = &d->burst[to_service];
+
+	if (p == 0 || p == 1000000 || s->p.burst == 0)
+		return rng_chance(&s->net, p);
+	if (b->until == 0)
+		b->until = s->now;
+	while (b->until <= s->now) {
+		b->bad = !b->bad;
+		b->until += rng_wait(&s->net,
+				     b->bad ? s->p.burst
+					    : s->p.burst * (1000000 - p) / p);
+	}
+	return b->bad;
+}
+
+static uint64_t arrival(struct sim *s, const struct sim_device *d)
+{
+	uint64_t at = s->now + d->delay + rng_below(&s->net, s->p.jitter + 1);
+
+	if (rng_chance(&s->net, s->p.reorder)) {
+		at += rng_below(&s->net, s->p.late + 1);
+		s->n.reordered++;
+	}
+	return at;
+}
+
+static void fly(struct sim *s, const struct datagram *g, uint64_t at)
+{
+	const uint32_t i = take_slot(s);
+	struct datagram *to;
+
+	if (i == NO_SLOT)
+		return;
+	to = &s->g[i];
+	*to = *g;
+	if (rng_chance(&s->net, s->p.corrupt)) {
+		to->data[rng_below(&s->net, to->len)] ^=
+			(uint8_t)(1u << rng_below(&s->net, 8));
+		to->broken = true;
+		s->n.corrupted++;
+	}
+	queue_set(&s->queue, first_id(s) + i, at);
+}
+
+static void carry(struct sim *s, struct sim_device *d, struct datagram *g)
+{
+	s->n.datagrams++;
+	s->n.bytes += g->len;
+	g->origin = ++s->origin;
+	sim_digest(s, (uint64_t)g->len << 32 | d->number << 1 | g->to_service);
+	if (loses(s, d, g->to_service)) {
+		s->n.lost++;
+		sim_trace(s, "device %u %s %u octets: lost", d->number,
+			  g->to_service ? "->" : "<-", g->len);
+		return;
+	}
+	sim_trace(s, "device %u %s %u octets", d->number,
+		  g->to_service ? "->" : "<-", g->len);
+	fly(s, g, arrival(s, d));
+	if (rng_chance(&s->net, s->p.duplicate)) {
+		s->n.duplicated++;
+		g->copy = true;
+		fly(s, g, arrival(s, d) + rng_below(&s->net, s->p.late + 1));
+	}
+}
+
+/* ---- from both ends ---- */
+
+static void fill(struct datagram *g, struct sim_device *d, bool to_service,
+		 mpp_bytes data)
+{
+	memset(g, 0, offsetof(struct datagram, data));
+	g->device = d->number;
+	g->to_service = to_service;
+	g->addr = d->addr;
+	g->len = (uint16_t)data.len;
+	memcpy(g->data, data.p, data.len);
+}
+
+void net_from_device(struct sim *s, struct sim_device *d, mpp_bytes data)
+{
+	static const uint8_t zero[16];
+	struct datagram g;
+
+	if (!d->up) {
+		s->n.unreachable++;
+		return;
+	}
+	fill(&g, d, true, data);
+	g.handshake = data.len >= sizeof(zero) &&
+		      memcmp(data.p, zero, sizeof(zero)) == 0;
+	if (s->phase == PHASE_RUN && rng_chance(&s->stranger, s->p.hijack)) {
+		s->n.hijacked++;
+		g.foreign = true;
+		g.addr = stranger_addr(s);
+	}
+	carry(s, d, &g);
+	if (s->phase == PHASE_RUN)
+		stranger_sees(s, &g);
+}
+
+static void send_one(struct sim *s, const mpp_datagram *m, bool handshake)
+{
+	struct sim_device *d = device_at(s, &m->to);
+	struct datagram g;
+
+	check_bytes_out(s, &m->to, m->len);
+	if (d != NULL && handshake)
+		d->answered_at = m->to;
+	if (d == NULL || !d->up) {
+		s->n.unreachable++;
+		return;
+	}
+	fill(&g, d, false, (mpp_bytes){m->data, m->len});
+	g.handshake = handshake;
+	carry(s, d, &g);
+}
+
+void net_from_service(struct sim *s, bool handshake)
+{
+	const unsigned times = s->plant == PLANT_AMPLIFY ? 16 : 1;
+	size_t i;
+	unsigned k;
+
+	for (i = 0; i < s->out.n; i++) {
+		for (k = 0; k < times; k++)
+			send_one(s, &s->out.slots[i], handshake);
+	}
+	s->out.n = 0;
+}
+
+void net_inject(struct sim *s, const struct datagram *g, const mpp_addr *from,
+		uint64_t after)
+{
+	struct datagram copy = *g;
+
+	copy.foreign = true;
+	copy.copy = true;
+	copy.addr = *from;
+	s->n.datagrams++;
+	s->n.bytes += g->len;
+	fly(s, &copy, s->now + after);
+}
+
+void net_arrive(struct sim *s, uint32_t id)
+{
+	const uint32_t i = id - first_id(s);
+	struct datagram g = s->g[i];
+	struct sim_device *d = &s->d[g.device];
+
+	give_slot(s, i);
+	if (g.to_service) {
+		if (s->service != NULL)
+			host_receive(s, &g);
+		else
+			s->n.unreachable++;
+		return;
+	}
+	if (!d->up || d->client == NULL || d->addr.port != g.addr.port ||
+	    (s->plant == PLANT_DEAF && d->number == 0 &&
+	     s->phase != PHASE_SETUP)) {
+		s->n.unreachable++;
+		return;
+	}
+	device_receive(s, d, &g);
+}

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: MIT */
+/* report.c - see report.h. */
+#include "mppsim/report.h"
+
+#include <inttypes.h>
+
+static void add(uint64_t *to, const uint64_t *from, size_t n)
+{
+	while (n-- > 0)
+		to[n] += from[n];
+}
+
+static void keep_larger(uint64_t *to, uint64_t value)
+{
+	*to = value > *to ? value : *to;
+}
+
+void report_add(struct report *r, const struct sim *s)
+{
+	r->runs++;
+	if (s->failed && r->failed++ == 0) {
+		r->first_failed = s->seed;
+		(void)snprintf(r->why, sizeof(r->why), "%s", s->why);
+	}
+	add((void *)&r->n, (const void *)&s->n,
+	    sizeof(r->n) / sizeof(uint64_t));
+	add((void *)&r->service, (const void *)&s->total,
+	    sizeof(r->service) / sizeof(uint64_t));
+	if (s->service != NULL)
+		add((void *)&r->service,
+		    (const void *)mpp_service_count(s->service),
+		    sizeof(r->service) / sizeof(uint64_t));
+	add(r->latency, s->latency, SIM_LATENCY);
+	r->latency_n += s->latency_n;
+	r->virtual_us += s->now;
+	r->device_us += s->now * s->p.devices;
+	keep_larger(&r->latency_max, s->latency_max);
+	keep_larger(&r->missing_max, s->missing_max);
+	keep_larger(&r->took_max, s->took);
+	r->digest = s->digest;
+}
+
+void report_reproduce(const struct options *o, uint64_t seed, FILE *to)
+{
+	(void)fprintf(to, "mppsim %s --seed %" PRIu64 "%s\n", o->scenario, seed,
+		      o->given);
+}
+
+/* The value below which this share of the samples lies, in us; its bucket is
+ * at most 1/16 wide. */
+static uint64_t percentile(const struct report *r, unsigned per_mille)
+{
+	const uint64_t want = (r->latency_n * per_mille + 999) / 1000;
+	uint64_t seen = 0;
+	unsigned b, power;
+
+	for (b = 0; b < SIM_LATENCY; b++) {
+		seen += r->latency[b];
+		if (seen >= want && seen != 0)
+			break;
+	}
+	power = b < 32 ? 0 : b / 16 - 1;
+	return (uint64_t)(b - 16 * power) << power;
+}
+
+static double ms(uint64_t us)
+{
+	return (double)us / 1000;
+}
+
+static double days(uint64_t us)
+{
+	return (double)us / 86400e6;
+}
+
+#define COUNTS(X)          \
+	X(datagrams)       \
+	X(bytes)           \
+	X(lost)            \
+	X(duplicated)      \
+	X(reordered)       \
+	X(corrupted)       \
+	X(unreachable)     \
+	X(replayed)        \
+	X(hijacked)        \
+	X(garbage)         \
+	X(published)       \
+	X(by_device)       \
+	X(refused)         \
+	X(unknown)         \
+	X(heard)           \
+	X(crashes)         \
+	X(restarts)        \
+	X(outages)         \
+	X(moves)           \
+	X(connects)        \
+	X(losts)           \
+	X(refusals)        \
+	X(checked)         \
+	X(copies_tried)    \
+	X(offline_checked) \
+	X(commits)         \
+	X(commit_failures)
+
+static void print_json(const struct report *r, const struct options *o,
+		       double cpu_s, FILE *to)
+{
+	(void)fprintf(to,
+		      "{\"scenario\":\"%s\",\"seed\":%" PRIu64
+		      ",\"runs\":%" PRIu64 ",\"failed\":%" PRIu64
+		      ",\"devices\":%" PRIu64,
+		      o->scenario, o->seed, r->runs, r->failed, o->p.devices);
+	if (r->failed != 0)
+		(void)fprintf(to, ",\"failed_seed\":%" PRIu64, r->first_failed);
+#define X(name) (void)fprintf(to, ",\"" #name "\":%" PRIu64, r->n.name);
+	COUNTS(X)
+#undef X
+	(void)fprintf(to,
+		      ",\"notifies\":%" PRIu64 ",\"repeats\":%" PRIu64
+		      ",\"virtual_s\":%.3f,\"device_days\":%.4f"
+		      ",\"cpu_s\":%.3f,\"p50_us\":%" PRIu64
+		      ",\"p99_us\":%" PRIu64 ",\"p999_us\":%" PRIu64
+		      ",\"max_us\":%" PRIu64 ",\"missing_max_us\":%" PRIu64
+		      ",\"calm_max_us\":%" PRIu64 ",\"digest\":\"%016" PRIx64
+		      "\"}\n",
+		      r->service.notifies, r->service.repeats,
+		      (double)r->virtual_us / 1e6, days(r->device_us), cpu_s,
+		      percentile(r, 500), percentile(r, 990),
+		      percentile(r, 999), r->latency_max, r->missing_max,
+		      r->took_max, r->digest);
+}
+
+static void print_network(const struct report *r, FILE *to)
+{
+	const struct sim_counts *n = &r->n;
+
+	(void)fprintf(to,
+		      "datagrams   %" PRIu64 ": lost %" PRIu64
+		      ", duplicated %" PRIu64 ", reordered %" PRIu64
+		      ", corrupted %" PRIu64 ", undeliverable %" PRIu64 "\n",
+		      n->datagrams, n->lost, n->duplicated, n->reordered,
+		      n->corrupted, n->unreachable);
+	(void)fprintf(to,
+		      "strangers   replayed %" PRIu64 ", sent on %" PRIu64
+		      ", noise %" PRIu64 "; copies refused %" PRIu64 "\n",
+		      n->replayed, n->hijacked, n->garbage, n->copies_tried);
+	(void)fprintf(to,
+		      "faults      crashes %" PRIu64 ", failed commits %" PRIu64
+		      " of %" PRIu64 ", device restarts %" PRIu64
+		      ", outages %" PRIu64 ", moves %" PRIu64 "\n",
+		      n->crashes, n->commit_failures, n->commits, n->restarts,
+		      n->outages, n->moves);
+}
+
+static void print_result(const struct report *r, FILE *to)
+{
+	const struct sim_counts *n = &r->n;
+
+	(void)fprintf(to,
+		      "published   %" PRIu64 " (%" PRIu64
+		      " by devices), refused %" PRIu64
+		      ", in doubt after a crash %" PRIu64 "\n",
+		      n->published, n->by_device, n->refused, n->unknown);
+	(void)fprintf(to,
+		      "notified    %" PRIu64 " datagrams, %" PRIu64
+		      " of them repetitions; heard %" PRIu64
+		      "; connections %" PRIu64 ", lost %" PRIu64 "\n",
+		      r->service.notifies, r->service.repeats, n->heard,
+		      n->connects, n->losts);
+	(void)fprintf(
+		to,
+		"delay       from durable to heard: median %.1f ms, 99 %% "
+		"%.1f ms, 99.9 %% %.1f ms, longest %.1f s\n",
+		ms(percentile(r, 500)), ms(percentile(r, 990)),
+		ms(percentile(r, 999)), ms(r->latency_max) / 1000);
+	(void)fprintf(to,
+		      "converged   longest time a reachable device lacked "
+		      "something %.1f s; all had everything %.1f s after the "
+		      "end\n",
+		      ms(r->missing_max) / 1000, ms(r->took_max) / 1000);
+}
+
+void report_print(const struct report *r, const struct options *o, double cpu_s,
+		  FILE *to)
+{
+	if (o->json) {
+		print_json(r, o, cpu_s, to);
+		return;
+	}
+	(void)fprintf(to,
+		      "%s         %" PRIu64 " run%s from seed %" PRIu64
+		      ", %" PRIu64 " devices: %.1f s of virtual time, %.3f "
+		      "device-days in %.1f s of CPU\n",
+		      o->scenario, r->runs, r->runs == 1 ? "" : "s", o->seed,
+		      o->p.devices, (double)r->virtual_us / 1e6,
+		      days(r->device_us), cpu_s);
+	print_network(r, to);
+	print_result(r, to);
+	if (r->runs == 1)
+		(void)fprintf(to, "digest      %016" PRIx64 "\n", r->digest);
+	if (r->failed == 0)
+		(void)fputs("every invariant held\n", to);
+	else
+		(void)fprintf(to, "%" PRIu64 " of %" PRIu64 " runs FAILED\n",
+			      r->failed, r->runs);
+}

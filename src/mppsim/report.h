@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/* report.h - what mppsim prints of its runs. */
+#ifndef MPPSIM_REPORT_H
+#define MPPSIM_REPORT_H
+
+#include "mppsim/options.h"
+
+/* Runs added up. */
+struct report {
+	uint64_t runs, failed, first_failed;
+	char why[256];
+	struct sim_counts n;
+	mpp_service_counters service;
+	uint64_t virtual_us, device_us;
+	uint64_t latency[SIM_LATENCY], latency_n, latency_max;
+	uint64_t missing_max, took_max;
+	uint64_t digest; /* of the last run */
+};
+
+void report_add(struct report *r, const struct sim *s);
+
+/* The line that runs a seed again. */
+void report_reproduce(const struct options *o, uint64_t seed, FILE *to);
+
+void report_print(const struct report *r, const struct options *o, double cpu_s,
+		  FILE *to);
+
+#endif

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/* stranger.c - somebody on the way who has no keys: he records datagrams and
+ * sends them again, from forged addresses too, and sends noise. */
+#include <string.h>
+
+#include "mppsim/sim.h"
+
+enum { REPLAY_LATEST_US = 300000000, ADDRESSES = 64, PORT = 1024 };
+
+/* 172.16.0.x: addresses that belong to people who have nothing to do with
+ * this. */
+mpp_addr stranger_addr(struct sim *s)
+{
+	mpp_addr a = {.ip = {172, 16, 0, 0}, .port = PORT, .family = 4};
+
+	a.ip[3] = (uint8_t)rng_below(&s->stranger, ADDRESSES);
+	return a;
+}
+
+void stranger_sees(struct sim *s, const struct datagram *g)
+{
+	const struct datagram *old;
+	mpp_addr from;
+
+	if (s->p.replay == 0)
+		return;
+	s->recorded[s->n_recorded++ % SIM_RECORDED] = *g;
+	if (!rng_chance(&s->stranger, s->p.replay))
+		return;
+	old = &s->recorded[rng_below(&s->stranger, s->n_recorded < SIM_RECORDED
+							   ? s->n_recorded
+							   : SIM_RECORDED)];
+	from = rng_chance(&s->stranger, s->p.spoof) ? stranger_addr(s)
+						    : old->addr;
+	s->n.replayed++;
+	net_inject(s, old, &from,
+		   1 + rng_below(&s->stranger, REPLAY_LATEST_US));
+}
+
+/* Noise of any length, some of it in the shape of a connection datagram. */
+void stranger_garbage(struct sim *s)
+{
+	struct datagram g;
+	const mpp_addr from = stranger_addr(s);
+	size_t i;
+
+	memset(&g, 0, sizeof(g));
+	g.to_service = true;
+	g.broken = true; /* nothing of it may be taken */
+	g.origin = ++s->origin;
+	g.len = (uint16_t)rng_between(&s->stranger, 1, MPP_PACKET_MAX);
+	for (i = 0; i < g.len; i++)
+		g.data[i] = (uint8_t)rng_next(&s->stranger);
+	if (rng_chance(&s->stranger, 500000) && g.len > 20) {
+		g.handshake = true;
+		memset(g.data, 0, 16);
+		g.data[16] = (uint8_t)rng_below(&s->stranger, 6);
+		g.data[17] = 1;
+	}
+	s->n.garbage++;
+	net_inject(s, &g, &from, 1);
+	queue_set(&s->queue, TIMER_GARBAGE,
+		  s->now + rng_wait(&s->stranger, s->p.garbage));
+}
