@@ -52,17 +52,49 @@ static mpp_err check(int fd, const char *path, struct fault *f)
 			 path);
 }
 
+/* What is in a directory is safe only when its own name is: else the first
+ * power cut may take all of it. A directory that was there already may have
+ * been made by a start that ended just here, so it is tried as well; but then
+ * the one above may be none that we may read. */
+static mpp_err sync_name(int fd, bool made, const char *path, struct fault *f)
+{
+	const int above = openat(fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	bool done;
+	int e;
+
+	if (above < 0)
+		return made ? fail(f, "look above", path) : MPP_OK;
+	done = fsync(above) == 0;
+	e = errno;
+	(void)close(above);
+	errno = e;
+	return done || !made ? MPP_OK : fail(f, "sync the name of", path);
+}
+
+/* Names in it that a start made which was killed before it synced them are
+ * taken for safe from here on, so they are made so. */
+static mpp_err sync_all(int fd, bool made, const char *path, struct fault *f)
+{
+	const mpp_err err = sync_name(fd, made, path, f);
+
+	if (err != MPP_OK)
+		return err;
+	return fsync(fd) == 0 ? MPP_OK : fail(f, "sync", path);
+}
+
 mpp_err statedir_take(const char *path, int *fd, struct fault *f)
 {
+	const bool made = mkdir(path, DIR_MODE) == 0;
 	mpp_err err;
 	int got;
 
-	if (mkdir(path, DIR_MODE) != 0 && errno != EEXIST)
+	if (!made && errno != EEXIST)
 		return fail(f, "make", path);
 	got = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (got < 0)
 		return fail(f, "open", path);
-	if ((err = check(got, path, f)) != MPP_OK) {
+	if ((err = check(got, path, f)) != MPP_OK ||
+	    (err = sync_all(got, made, path, f)) != MPP_OK) {
 		(void)close(got);
 		return err;
 	}
