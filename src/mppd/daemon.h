@@ -43,6 +43,7 @@ struct daemon {
 	mpp_datagram slots[DAEMON_OUTBOX];
 	mpp_outbox out;
 	bool store_busy;   /* a batch is under way */
+	bool unanswered;   /* results that libmicrohttpd was not run for yet */
 	bool store_failed; /* the newest one failed; said already */
 	struct store_error store_text;
 	bool stopping;

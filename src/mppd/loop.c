@@ -71,9 +71,11 @@ static void give_results(struct daemon *d)
 {
 	mpp_result r;
 
-	while (mpp_service_next_result(d->service, &r))
+	while (mpp_service_next_result(d->service, &r)) {
 		web_result(d->web, &r,
 			   d->store_failed ? d->store_text.text : NULL);
+		d->unanswered = true;
+	}
 }
 
 static void finish_batch(struct daemon *d, const struct store_result *r)
@@ -169,6 +171,8 @@ static int wait_ms(const struct daemon *d)
 	const int web = web_wait_ms(d->web);
 	int ms;
 
+	if (d->unanswered)
+		return 0;
 	if (d->stopping && d->stop_by.us < due.us)
 		due = d->stop_by;
 	ms = clock_wait_ms(d->now.mono, due, WAIT_MAX_MS);
@@ -197,7 +201,9 @@ static void turn(struct daemon *d, const struct epoll_event *e, int n)
 	take_results(d);
 	run_service(d);
 	/* What the results woke, and what libmicrohttpd only now reads of the
-	 * connections it took before: so the batch comes last. */
+	 * connections it took before: so the batch comes last. When the thread
+	 * does not take it, there are answers at once, for the next turn. */
+	d->unanswered = false;
 	web_run(d->web, d->now);
 	submit_batch(d);
 }
