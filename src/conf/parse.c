@@ -315,7 +315,7 @@ static mpp_err fail_file(const char *path, struct fault *f)
 	const int e = errno;
 
 	return fault_set(f, e == ENOENT ? MPP_ERR_NOTFOUND : MPP_ERR_IO,
-			 EX_CONFIG, "cannot read the configuration %s: %s",
+			 EX_CONFIG, "cannot read the configuration %.300s: %s",
 			 path, strerror(e));
 }
 

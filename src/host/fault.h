@@ -8,7 +8,7 @@
 
 struct fault {
 	int exit_code;
-	char text[768];
+	char text[768 + 4096]; /* a path may be long, the reason is behind */
 };
 
 /* Fill in *f. @return @p err, so that a caller can say it and fail at once */

@@ -14,12 +14,18 @@ enum { URI_ROOM = 8192 };
 /* The first line of stdin, so that the secret is in no list of processes. */
 static int read_uri(char out[URI_ROOM])
 {
-	size_t n;
+	size_t n = 0;
+	int c;
 
-	if (fgets(out, URI_ROOM, stdin) == NULL)
+	while (n < URI_ROOM && (c = getchar()) != EOF && c != '\n') {
+		if (c == '\0')
+			return complain(EX_DATAERR,
+					"not an invitation: it holds a NUL");
+		out[n++] = (char)c;
+	}
+	if (n == 0)
 		return complain(EX_DATAERR, "no invitation on stdin");
-	n = strcspn(out, "\n");
-	if (n == URI_ROOM - 1)
+	if (n == URI_ROOM)
 		return complain(EX_DATAERR, "not an invitation: too long");
 	while (n > 0 && strchr(" \t\r", out[n - 1]) != NULL)
 		n--;

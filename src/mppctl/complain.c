@@ -5,18 +5,31 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
+
+#include "loop/names.h"
 
 int complain(int exit_code, const char *format, ...)
 {
 	va_list args;
+	char *said = NULL, *line;
+	int n;
 
-	(void)fputs("mppctl: ", stderr);
 	va_start(args, format);
-	(void)vfprintf(stderr, format, args);
+	n = vasprintf(&said, format, args);
 	va_end(args);
-	(void)fputc('\n', stderr);
+	/* Arguments and answers may hold anything. */
+	line = n < 0 ? NULL : malloc((size_t)n + 1);
+	if (line != NULL)
+		loop_printable((mpp_bytes){(uint8_t *)said, (size_t)n}, line,
+			       (size_t)n + 1);
+	(void)fprintf(stderr, "mppctl: %s\n",
+		      line != NULL ? line : "out of memory");
+	free(line);
+	if (n >= 0)
+		free(said);
 	return exit_code;
 }
 

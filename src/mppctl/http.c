@@ -38,6 +38,17 @@ static size_t collect(char *p, size_t one, size_t n, void *arg)
 	return n;
 }
 
+static bool has_empty_name(const struct question *q)
+{
+	const char *const *part;
+
+	for (part = q->path; *part != NULL; part++) {
+		if ((*part)[0] == '\0')
+			return true;
+	}
+	return false;
+}
+
 static bool make_url(struct exchange *x)
 {
 	size_t n = (size_t)snprintf(x->url, URL_MAX, "http://localhost/v1");
@@ -159,6 +170,8 @@ static int perform(struct exchange *x)
 
 static int ask(struct exchange *x)
 {
+	if (has_empty_name(x->q))
+		return complain(EX_DATAERR, "a name is empty");
 	if (!make_url(x))
 		return complain(EX_DATAERR, "that name is too long");
 	if (x->q->body != NULL) {

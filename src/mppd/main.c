@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "host/keyfile.h"
+#include "loop/names.h"
 #include "mppd/daemon.h"
 #include "mppd/options.h"
 
@@ -27,9 +28,14 @@ static const char help[] =
 	"in use, 73 cannot create, 74 disk, 77 not permitted, 78 "
 	"configuration.\n";
 
+/* Arguments and the names of files may hold anything. */
 static int complain(const struct fault *f)
 {
-	(void)fprintf(stderr, "mppd: %s\n", f->text);
+	char line[sizeof(f->text)];
+
+	loop_printable((mpp_bytes){(const uint8_t *)f->text, strlen(f->text)},
+		       line, sizeof(line));
+	(void)fprintf(stderr, "mppd: %s\n", line);
 	return f->exit_code;
 }
 

@@ -36,11 +36,12 @@ static mpp_err take(struct options *o, int value, const char *word,
 		return MPP_OK;
 	case ':':
 		return fault_set(f, MPP_ERR_INVALID, EX_USAGE,
-				 "%s: a value is missing (see mppd --help)",
+				 "%.300s: a value is missing (see mppd --help)",
 				 word);
 	default:
 		return fault_set(f, MPP_ERR_INVALID, EX_USAGE,
-				 "%s: no such option (see mppd --help)", word);
+				 "%.300s: no such option (see mppd --help)",
+				 word);
 	}
 }
 
@@ -60,7 +61,7 @@ mpp_err options_parse(int argc, char **argv, struct options *out,
 	}
 	if (optind < argc)
 		return fault_set(f, MPP_ERR_INVALID, EX_USAGE,
-				 "%s: mppd takes no arguments (see mppd "
+				 "%.300s: mppd takes no arguments (see mppd "
 				 "--help)",
 				 argv[optind]);
 	*out = o;
