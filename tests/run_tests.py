@@ -33,7 +33,7 @@ def arguments():
     return parser.parse_args()
 
 
-def default_tier():
+def default_tier(tier):
     """What every change must pass."""
     found = selftest.run_selftest()
     broken = build("release", RELEASED)
@@ -43,7 +43,7 @@ def default_tier():
     if not broken:
         found += gates.run_overflows("asan-ubsan", STOPS)
         found += programs.run_all("asan-ubsan")
-        found += system.run_system("asan-ubsan")
+        found += system.run_system("asan-ubsan", tier)
     return found
 
 
@@ -74,7 +74,8 @@ def main():
     args = arguments()
     shutil.rmtree(RESULTS, ignore_errors=True)
     seconds = FUZZ_LONG_S if args.long else FUZZ_CI_S if args.ci else 0
-    found = default_tier() + fuzz_tier(seconds)
+    tier = "long" if args.long else "ci" if args.ci else ""
+    found = default_tier(tier) + fuzz_tier(seconds)
     if args.ci or args.long:
         found += further_tier()
     progress("results are in build/results")
