@@ -15,6 +15,7 @@
 struct openssl {
 	size_t size;          /* of the allocation this is at the head of */
 	EVP_CIPHER_CTX *gcm;  /* AES-256-GCM, both directions */
+	bool aesni;           /* blocks without OpenSSL */
 	EVP_CIPHER_CTX *enc;  /* AES-128 block, encrypting */
 	EVP_CIPHER_CTX *dec;  /* AES-128 block, decrypting */
 	EVP_PKEY_CTX *x25519; /* makes keys from raw bytes */
