@@ -10,7 +10,7 @@ from conftest import DEADLINE_S, ROOT, program
 MAN = ROOT / "man"
 PAGES = sorted(path.name for path in MAN.glob("*.[1-8]"))
 PROGRAMS = {"mppd": "mppd.8", "mppctl": "mppctl.8", "mpp": "mpp.1",
-            "mppsim": "mppsim.1"}
+            "mppbench": "mppbench.1", "mppsim": "mppsim.1"}
 ITEM = re.compile(r'CONF_ITEM\((\w+), \w+, "([\w-]+)", \w+,\s*"([^"]*)",')
 DEFAULT = re.compile(r"^The default is\n\.Cm (.*) \.$", re.M)
 # The pages of other pages are looked up in the system's by mandoc, where they
@@ -112,7 +112,7 @@ def test_values(name):
         assert ("Ar " in head) == bool(shown), head
 
 
-@pytest.mark.parametrize("name", ["mppctl", "mpp"])
+@pytest.mark.parametrize("name", ["mppctl", "mpp", "mppbench"])
 def test_commands(name):
     said = re.findall(rf"^{name} ([a-z]+(?: [a-z]+)?)\b", help_of(name), re.M)
     assert said
