@@ -266,6 +266,7 @@ MPP_MUSTCHECK mpp_err mpp_service_fingerprint(const mpp_service *s, int suite,
 	X(drop_auth, "did not authenticate")                        \
 	X(drop_padding, "padding was not zero")                     \
 	X(challenges, "challenges sent")                            \
+	X(resets, "stateless resets sent")                          \
 	X(errors_clear, "errors sent in the clear")                 \
 	X(handshakes, "handshakes opened")                          \
 	X(refused, "handshakes refused after opening")              \

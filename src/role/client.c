@@ -268,10 +268,41 @@ void mpp_client_connect(mpp_client *c, mpp_instant now)
 		client_restart(c, now.mono);
 }
 
+/* ---- ends of connections ---- */
+
+static void lose(struct mpp_client *c, mpp_time now)
+{
+	if (!c->lost && client_event(c, MPP_EV_LOST, true) != NULL)
+		c->lost = true;
+	client_restart(c, now);
+}
+
+/* The service has no such connection any more: no need to wait for what will
+ * not be answered. */
+static mpp_err take_reset(struct mpp_client *c, mpp_buf in, mpp_time now)
+{
+	const uint8_t *token = in.p + in.len - RESET_TOKEN_LEN;
+	unsigned i = 0;
+
+	while (i < 2 && !(c->links[i].on && mem_eq_ct(c->links[i].reset_token,
+						      token, RESET_TOKEN_LEN)))
+		i++;
+	if (i == 2)
+		return MPP_ERR_STRANGER;
+	if (i == c->cur && c->state == CLIENT_CONNECTED)
+		lose(c, now);
+	else if (i != c->cur && c->state == CLIENT_CONFIRMING)
+		client_restart(c, now);
+	mem_wipe(&c->links[i], sizeof(c->links[i]));
+	return MPP_ERR_CLOSED;
+}
+
 mpp_err mpp_client_receive(mpp_client *c, mpp_buf in, mpp_instant now)
 {
 	unsigned i;
 
+	if (in.len >= RESET_MIN && in.len <= RESET_MAX)
+		return take_reset(c, in, now.mono);
 	if (in.len < PACKET_OVERHEAD || in.len > MPP_PACKET_MAX)
 		return MPP_ERR_RANGE;
 	for (i = 0; i < 2; i++) {
@@ -289,13 +320,6 @@ mpp_err mpp_client_receive(mpp_client *c, mpp_buf in, mpp_instant now)
 }
 
 /* ---- timers ---- */
-
-static void lose(struct mpp_client *c, mpp_time now)
-{
-	if (!c->lost && client_event(c, MPP_EV_LOST, true) != NULL)
-		c->lost = true;
-	client_restart(c, now);
-}
 
 static bool unanswered(const struct mpp_client *c, mpp_time now)
 {

@@ -51,6 +51,7 @@ struct link {
 	struct rud_keys rx, tx;
 	uint8_t service_id[16];
 	uint8_t client_id[16];
+	uint8_t reset_token[RESET_TOKEN_LEN];
 	uint64_t tx_next;
 	uint64_t rx_top;
 	uint64_t rx_bits[WINDOW_WORDS];

@@ -386,7 +386,8 @@ static mpp_err make_link(struct mpp_client *c, const struct attempt *a,
 	uint8_t to_service[32], to_us[32];
 	mpp_err err;
 
-	if (!ext_has(e, EXT_STREAM_ID) || !ext_has(e, EXT_RESET_TOKEN) ||
+	if (!ext_has(e, EXT_STREAM_ID) ||
+	    e->v[EXT_RESET_TOKEN].len != RESET_TOKEN_LEN ||
 	    (e->v[EXT_STREAM_ID].len != 16 && e->v[EXT_STREAM_ID].len != 32))
 		return MPP_ERR_MISSING;
 	mem_wipe(l, sizeof(*l));
@@ -401,6 +402,7 @@ static mpp_err make_link(struct mpp_client *c, const struct attempt *a,
 		return err;
 	memcpy(l->service_id, e->v[EXT_STREAM_ID].p, 16);
 	memcpy(l->client_id, a->client_id, 16);
+	memcpy(l->reset_token, e->v[EXT_RESET_TOKEN].p, RESET_TOKEN_LEN);
 	l->on = true;
 	l->made = l->heard = now.mono;
 	l->serial = 1;

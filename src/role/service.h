@@ -9,6 +9,7 @@
  *   service_send.c     building and sending packets and publications
  *   service_change.c   changes that wait for the store
  *   service_remove.c   removing devices and accounts
+ *   service_reset.c    telling a client that its connection is gone
  *   service_info.c     looking at the state
  *
  * Contract for the outside: mpp/service.h. */
@@ -23,6 +24,7 @@
 #include "presence/records.h"
 #include "rud/connect.h"
 #include "rud/noise.h"
+#include "rud/streamid.h"
 
 enum {
 	SUITES = 2,                /* 1 and 2, at index suite - 1 */
@@ -34,6 +36,7 @@ enum {
 	LEAST_PACKET = 112,     /* the shortest packet with a message */
 	RIGHTS_REMOVING = 0x80, /* of a device whose removal is on its way */
 	PUBLISH_STORES = 40,    /* entries in one packet from a device */
+	RESET_BUCKETS = 256,
 };
 #define DAY_US UINT64_C(86400000000)
 
@@ -129,7 +132,8 @@ struct mpp_service {
 	uint32_t generation; /* of a slot's first use */
 	uint32_t evict;      /* where the search for a closed one goes on */
 	mpp_service_counters count;
-	unsigned leap_seconds; /* TAI - UTC; 0: unknown */
+	uint32_t reset_spent_ms[RESET_BUCKETS]; /* by prefix */
+	unsigned leap_seconds;                  /* TAI - UTC; 0: unknown */
 	mpp_wall leap_until;
 	struct changes waiting; /* for the store, oldest first */
 	struct changes done;    /* for mpp_service_next_result() */
@@ -262,6 +266,14 @@ MPP_MUSTCHECK mpp_err service_publish(struct mpp_service *s, struct change *c,
 				      mpp_published *out);
 /* Answer publish requests of devices that are durable now. */
 void service_answer(struct mpp_service *s, mpp_instant now, mpp_outbox *out);
+
+/* ---- service_reset.c ---- */
+MPP_MUSTCHECK mpp_err service_reset_token(const struct mpp_service *s,
+					  struct stream st,
+					  uint8_t out[RESET_TOKEN_LEN]);
+/* A packet of len octets named this stream, which is not there. */
+void service_reset(struct mpp_service *s, struct stream st, size_t len,
+		   const mpp_addr *to, mpp_time now, mpp_outbox *out);
 
 /* ---- service_remove.c ---- */
 /* Its record, or its account's, is about to go: nothing may write it back. */

@@ -210,23 +210,15 @@ static void put_refusal(struct mpp_service *s, const struct admission *ad,
 static mpp_err put_streams(struct mpp_service *s, struct wr *w, uint32_t slot)
 {
 	struct stream st = {slot, binding_at(&s->state, slot)->generation};
-	uint8_t number[8], mac[64], ids[2 * STREAM_ID_LEN];
-	mpp_bytes part = {number, sizeof(number)};
-	struct wr n = wr_init(number, sizeof(number));
-	mpp_err err;
-
-	wr_u32(&n, st.slot);
-	wr_u32(&n, st.generation);
-	err = streamid_issue(&s->crypto, s->sid_key, st, ids);
+	uint8_t token[RESET_TOKEN_LEN], ids[2 * STREAM_ID_LEN];
+	mpp_err err = streamid_issue(&s->crypto, s->sid_key, st, ids);
 	if (err == MPP_OK)
 		err = streamid_issue(&s->crypto, s->sid_key, st,
 				     ids + STREAM_ID_LEN);
 	if (err == MPP_OK)
-		err = s->crypto.ops->hmac(s->crypto.ctx,
-					  (mpp_bytes){s->reset_key, 32}, &part,
-					  1, mac);
+		err = service_reset_token(s, st, token);
 	ext_put(w, EXT_STREAM_ID, ids, sizeof(ids));
-	ext_put(w, EXT_RESET_TOKEN, mac, 16);
+	ext_put(w, EXT_RESET_TOKEN, token, sizeof(token));
 	return err;
 }
 

@@ -8,17 +8,15 @@
 
 #include "base/mem.h"
 #include "rud/replay.h"
-#include "rud/streamid.h"
 
 /* ---- finding and opening ---- */
 
-static uint32_t find_slot(const struct mpp_service *s, const uint8_t *id)
+/* The binding of a stream: NONE when there is none. */
+static uint32_t find_slot(const struct mpp_service *s, struct stream st)
 {
-	struct stream st;
 	const struct binding *b;
 
-	if (streamid_open(&s->crypto, s->sid_key, id, &st) != MPP_OK ||
-	    st.slot >= s->state.bindings.fresh)
+	if (st.slot >= s->state.bindings.fresh)
 		return NONE;
 	b = binding_at(&s->state, st.slot);
 	if (b->state == BINDING_FREE || (b->flags & BIND_ENDING) != 0 ||
@@ -590,12 +588,17 @@ static mpp_err take_opened(struct mpp_service *s, struct incoming *in,
 mpp_err service_data(struct mpp_service *s, mpp_buf in, const mpp_addr *from,
 		     mpp_instant now, mpp_outbox *out)
 {
-	struct incoming i = {from, now, out, find_slot(s, in.p), 0, 0};
+	struct incoming i = {from, now, out, NONE, 0, 0};
 	struct rud_header h;
-	mpp_err err;
+	struct stream st;
+	mpp_err err = streamid_open(&s->crypto, s->sid_key, in.p, &st);
 
+	if (err != MPP_OK)
+		return err;
+	i.slot = find_slot(s, st);
 	if (i.slot == NONE) {
 		s->count.drop_stranger++;
+		service_reset(s, st, in.len, from, now.mono, out);
 		return MPP_ERR_STRANGER;
 	}
 	i.limit = UNPROVED_FACTOR * in.len;

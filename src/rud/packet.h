@@ -14,6 +14,9 @@ enum {
 	PACKET_HEAD = 32, /* stream id and header */
 	PACKET_OVERHEAD = PACKET_HEAD + MPP_TAG_LEN,
 	PACKET_PLAIN_MAX = MPP_PACKET_SIZE - PACKET_OVERHEAD, /* 1152 */
+	RESET_TOKEN_LEN = 16,
+	RESET_MIN = 32, /* stateless reset: random octets and the token */
+	RESET_MAX = 40,
 	FLAG_FINAL = 1,
 	FLAG_ACK = 4,
 	FLAG_ACK_WANTED = 8,

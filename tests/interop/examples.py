@@ -434,6 +434,13 @@ def packets(noise):
     return out
 
 
+# ---- section 19: what a stranger gets ----
+
+def reset():
+    noise = bytes(range(0x51, 0x51 + 20))
+    return {"reset": [(noise, "random"), (reset_token(), "ResetToken")]}
+
+
 # ---- section 11: messages ----
 
 def messages():
@@ -448,7 +455,8 @@ def messages():
 def compute():
     noise, connected = exchange()
     return {**primitives(), **keys(), **invitation(), **in_the_clear(),
-            **complete(), **connected, **packets(noise), **messages()}
+            **complete(), **connected, **packets(noise), **reset(),
+            **messages()}
 
 
 def write(text, computed):

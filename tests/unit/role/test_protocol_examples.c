@@ -584,13 +584,10 @@ static bool check_exchange(void)
 	       ask("exchange", payload, "ephemeral.initiator", &hs);
 }
 
-static bool is_answer(mpp_bytes payload)
+/* Of slot 3, generation 0x01020304. */
+static bool reset_token(uint8_t token[RESET_TOKEN_LEN])
 {
-	mpp_bytes first = get("sid.first"), second = get("sid.second");
-	mpp_bytes message = get("PresenceConnectResponse.jsonb");
-	uint8_t out[1152], token[16], number[8] = {0, 0, 0, 3, 1, 2, 3, 4};
-	uint8_t key[32], mac[64];
-	struct wr w = wr_init(out, sizeof(out));
+	uint8_t number[8] = {0, 0, 0, 3, 1, 2, 3, 4}, key[32], mac[64];
 	mpp_bytes part = {number, sizeof(number)};
 	unsigned i;
 
@@ -599,7 +596,19 @@ static bool is_answer(mpp_bytes payload)
 	if (crypto.ops->hmac(crypto.ctx, (mpp_bytes){key, 32}, &part, 1, mac) !=
 	    MPP_OK)
 		return false;
-	memcpy(token, mac, sizeof(token));
+	memcpy(token, mac, RESET_TOKEN_LEN);
+	return true;
+}
+
+static bool is_answer(mpp_bytes payload)
+{
+	mpp_bytes first = get("sid.first"), second = get("sid.second");
+	mpp_bytes message = get("PresenceConnectResponse.jsonb");
+	uint8_t out[1152], token[RESET_TOKEN_LEN];
+	struct wr w = wr_init(out, sizeof(out));
+
+	if (!reset_token(token))
+		return false;
 	ext_put(&w, EXT_SUITES, "\x01\x02", 2);
 	wr_u8(&w, 128 + EXT_STREAM_ID);
 	wr_int(&w, 32);
@@ -666,6 +675,17 @@ static bool check_responder(void)
 	       same(get("split.to-device"), down, 32) &&
 	       is_keys("keys.to-service", up) &&
 	       is_keys("keys.to-device", down);
+}
+
+static bool check_reset(void)
+{
+	mpp_bytes reset = get("reset");
+	uint8_t out[RESET_MAX];
+	unsigned i;
+
+	for (i = 0; i < 20; i++)
+		out[i] = (uint8_t)(0x51 + i);
+	return reset_token(out + 20) && same(reset, out, 36);
 }
 
 static bool check_refusal(void)
@@ -1021,6 +1041,7 @@ static bool (*const checks[])(void) = {
 	check_cookie,   check_challenge,    check_error,      check_complete,
 	check_exchange, check_responder,    check_refusal,    check_packets,
 	check_nonce,    check_messages,     check_stores,     check_service,
+	check_reset,
 };
 enum { CHECKS = sizeof(checks) / sizeof(checks[0]) };
 
@@ -1052,6 +1073,7 @@ TEST(complete)
 TEST(exchange)
 TEST(responder)
 TEST(refusal)
+TEST(reset)
 TEST(packets)
 TEST(nonce)
 TEST(messages)
@@ -1121,6 +1143,7 @@ int main(void)
 		cmocka_unit_test(test_exchange),
 		cmocka_unit_test(test_responder),
 		cmocka_unit_test(test_refusal),
+		cmocka_unit_test(test_reset),
 		cmocka_unit_test(test_packets),
 		cmocka_unit_test(test_nonce),
 		cmocka_unit_test(test_messages),
