@@ -26,6 +26,7 @@ extern "C" {
 typedef struct mpp_service_config {
 	uint32_t bindings;     /**< connected instances [1024]: 268 each */
 	uint32_t half_open;    /**< unconfirmed handshakes [256]: 136 */
+	uint32_t paths;        /**< new addresses being proved [256]: 64 */
 	uint32_t devices;      /**< enrolled keys [1024]: 176 each */
 	uint32_t accounts;     /**< [256]: 320 each */
 	uint32_t stores;       /**< store entries of all accounts and
@@ -272,6 +273,7 @@ MPP_MUSTCHECK mpp_err mpp_service_fingerprint(const mpp_service *s, int suite,
 	X(refused, "handshakes refused after opening")              \
 	X(confirmed, "connections confirmed")                       \
 	X(enrolled, "devices enrolled")                             \
+	X(moved, "paths moved to a new address")                    \
 	X(closed, "connections closed by the device")               \
 	X(offline, "devices gone offline")                          \
 	X(requests, "requests answered")                            \
@@ -295,6 +297,7 @@ const mpp_service_counters *mpp_service_count(const mpp_service *s);
 #define MPP_SERVICE_POOLS(X) \
 	X(bindings)          \
 	X(half_open)         \
+	X(paths)             \
 	X(devices)           \
 	X(accounts)          \
 	X(stores)            \

@@ -14,6 +14,7 @@ mpp_service_config memory_config(const struct conf *c)
 	return (mpp_service_config){
 		.bindings = (uint32_t)c->bindings,
 		.half_open = (uint32_t)c->half_open,
+		.paths = (uint32_t)c->paths,
 		.devices = (uint32_t)c->devices,
 		.accounts = (uint32_t)c->accounts,
 		.stores = (uint32_t)c->stores,

@@ -316,6 +316,10 @@ void check_bytes_in(struct sim *s, const mpp_addr *from, size_t len,
 	struct account_of_bytes *b = bytes_of(s, from);
 
 	b->in += len;
+	/* A packet that follows what was sent there: it answers a challenge, or
+	 * soon will. Strangers read nothing, so they prove nothing. */
+	if (authentic && b->out != 0 && from->ip[0] == 10)
+		b->proved = true;
 	b->authentic |= authentic;
 }
 

@@ -124,7 +124,8 @@ enum binding_flag {
 
 /* A connected instance: everything that is there all the time. */
 struct binding {
-	uint32_t side; /* pool link; INITIAL: its half_open record */
+	uint32_t side; /* pool link; INITIAL: its half_open record, else its
+			  trial or NONE */
 	uint32_t generation;
 	struct rud_keys rx, tx;
 	uint8_t client_id[16]; /* stream id towards the client */
@@ -172,6 +173,18 @@ struct half_open {
 	uint64_t batch;
 };
 
+enum { CHALLENGE_LEN = 8 };
+
+/* Beside a binding while a new address is being proved. */
+struct trial {
+	uint32_t link;
+	mpp_addr to;
+	uint8_t to_new[CHALLENGE_LEN], to_old[CHALLENGE_LEN];
+	uint64_t next_us; /* monotonic: the challenges go again */
+	uint32_t in, out; /* octets from there, and to there */
+	uint8_t tries;
+};
+
 struct hash {
 	uint32_t *bucket; /* lent */
 	uint32_t mask;
@@ -179,6 +192,7 @@ struct hash {
 
 struct presence {
 	struct pool accounts, devices, entries, invitations, bindings, halves;
+	struct pool trials;
 	struct hash by_name, by_key, by_secret;
 	struct heap due; /* bindings by deadline */
 	uint32_t hash_seed;
@@ -209,6 +223,10 @@ static inline struct binding *binding_at(const struct presence *p, uint32_t i)
 static inline struct half_open *half_at(const struct presence *p, uint32_t i)
 {
 	return pool_at(&p->halves, i);
+}
+static inline struct trial *trial_at(const struct presence *p, uint32_t i)
+{
+	return pool_at(&p->trials, i);
 }
 static inline struct invitation *invitation_at(const struct presence *p,
 					       uint32_t i)

@@ -33,6 +33,8 @@ enum {
 	LOST_AFTER_US = 3000000,
 	LOST_TRIES = 5,
 	MOVE_PAUSE_US = 30000000, /* between reconnects for a new endpoint */
+	MOVE_WAIT_US = 5000000,   /* for the service to challenge it */
+	CHALLENGES = 2,           /* of the new path and of the old one */
 	KEEPALIVE_MAX_MS = 25000,
 };
 
@@ -56,7 +58,11 @@ struct link {
 	uint64_t rx_top;
 	uint64_t rx_bits[WINDOW_WORDS];
 	struct rtt rtt;
-	mpp_addr endpoint; /* what the service said at the start */
+	mpp_addr endpoint;   /* what the service says, once it is proved */
+	mpp_time elsewhere;  /* it said another one, first then; 0 */
+	mpp_time challenged; /* newest PathChallenge; 0: none */
+	uint8_t challenges[CHALLENGES][8]; /* to be answered */
+	unsigned n_challenges;
 	mpp_time made;
 	mpp_time heard; /* last authentic packet */
 	mpp_time spoke; /* last datagram sent */

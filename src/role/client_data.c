@@ -105,21 +105,60 @@ static void give_publication(struct mpp_client *c, mpp_bytes message)
 		client_event_message(c, e, message);
 }
 
-/* The service sees us elsewhere than when we connected: the path that it
- * proved is not ours any more, so make a new connection. */
+/* The service challenges the path: the answer goes out with the next packet.
+ * Only the newest two are kept. */
+static void take_challenge(struct mpp_client *c, struct link *l, mpp_time now)
+{
+	const mpp_bytes v = c->in.ext.v[EXT_PATH_CHALLENGE];
+	unsigned i;
+
+	if (!ext_has(&c->in.ext, EXT_PATH_CHALLENGE) ||
+	    v.len != sizeof(l->challenges[0]))
+		return;
+	l->challenged = now;
+	for (i = 0; i < l->n_challenges; i++) {
+		if (memcmp(l->challenges[i], v.p, v.len) == 0)
+			return;
+	}
+	if (l->n_challenges == CHALLENGES)
+		memcpy(l->challenges[0], l->challenges[1], v.len);
+	else
+		l->n_challenges++;
+	memcpy(l->challenges[l->n_challenges - 1], v.p, v.len);
+}
+
+static bool same_endpoint(const mpp_addr *a, const mpp_addr *b)
+{
+	return a->port == b->port && a->family == b->family &&
+	       memcmp(a->ip, b->ip, sizeof(a->ip)) == 0;
+}
+
+/* The service sees us elsewhere than before. When it challenges that, the
+ * connection moves along; when it does not, the path that it has proved is
+ * not ours any more, so make a new connection. */
 static void notice_move(struct mpp_client *c, mpp_time now)
 {
-	const struct link *l = link_cur(c);
+	struct link *l = link_cur(c);
 	const mpp_addr *a = &c->msg.endpoint;
 
 	if (c->state != CLIENT_CONNECTED || a->family == 0 ||
 	    l->endpoint.family == 0)
 		return;
-	if (a->port == l->endpoint.port && a->family == l->endpoint.family &&
-	    memcmp(a->ip, l->endpoint.ip, sizeof(a->ip)) == 0)
+	if (same_endpoint(a, &l->endpoint)) {
+		l->elsewhere.us = 0;
 		return;
-	if (c->moved.us != 0 &&
-	    !time_due(time_plus(c->moved, MOVE_PAUSE_US), now))
+	}
+	if (l->elsewhere.us == 0)
+		l->elsewhere = now;
+	if (l->challenged.us != 0 &&
+	    time_plus(l->challenged, MOVE_WAIT_US).us >= l->elsewhere.us) {
+		l->endpoint = *a;
+		l->elsewhere.us = 0;
+		return;
+	}
+	if (!time_due(time_plus(l->elsewhere, MOVE_WAIT_US), now) ||
+	    (c->moved.us != 0 &&
+	     !time_due(time_plus(c->moved, MOVE_PAUSE_US), now)))
 		return;
 	c->moved = now;
 	client_restart(c, now);
@@ -272,6 +311,7 @@ mpp_err client_data(struct mpp_client *c, struct link *l, mpp_buf in,
 		take_close(c, now.mono);
 		return MPP_OK;
 	}
+	take_challenge(c, l, now.mono);
 	if (no_room(c))
 		return MPP_ERR_LIMIT;
 	if ((h.flags & FLAG_ACK_WANTED) != 0) {

@@ -117,6 +117,13 @@ static mpp_err send_message(struct mpp_client *c, struct link *l,
 	return err == MPP_OK ? finish(c, l, LIST_LEN + w.n, flags, out) : err;
 }
 
+static void put_acknowledge(mpp_json_writer *w, uint64_t serial)
+{
+	msg_begin(w, MSG_ACKNOWLEDGE);
+	mpp_json_uint(w, "Acknowledge", serial);
+	msg_end(w);
+}
+
 static mpp_err send_acknowledge(struct mpp_client *c, struct link *l,
 				uint64_t serial, uint8_t flags, mpp_buf *out)
 {
@@ -126,9 +133,7 @@ static mpp_err send_acknowledge(struct mpp_client *c, struct link *l,
 	out->p[PACKET_HEAD] = EXT_END;
 	mpp_json_writer_init(&w, MPP_JSON_B, out->p + PACKET_HEAD + LIST_LEN,
 			     PACKET_PLAIN_MAX - LIST_LEN);
-	msg_begin(&w, MSG_ACKNOWLEDGE);
-	mpp_json_uint(&w, "Acknowledge", serial);
-	msg_end(&w);
+	put_acknowledge(&w, serial);
 	err = mpp_json_finish(&w);
 	return err == MPP_OK ? finish(c, l, LIST_LEN + w.n, flags, out) : err;
 }
@@ -145,6 +150,26 @@ static mpp_err send_close(struct mpp_client *c, mpp_buf *out)
 	(void)client_event(c, MPP_EV_CLOSED, true);
 	client_done(c);
 	return err;
+}
+
+/* Answer the newest challenge of the path; with the acknowledgement that is
+ * due, if one is. */
+static mpp_err send_response(struct mpp_client *c, struct link *l, mpp_buf *out)
+{
+	struct wr w = wr_init(out->p + PACKET_HEAD, PACKET_PLAIN_MAX);
+	mpp_json_writer j;
+	mpp_err err;
+
+	ext_put(&w, EXT_PATH_RESPONSE, l->challenges[--l->n_challenges],
+		sizeof(l->challenges[0]));
+	ext_put_end(&w);
+	if (!l->ack_due)
+		return finish(c, l, w.n, 0, out);
+	mpp_json_writer_init(&j, MPP_JSON_B, out->p + PACKET_HEAD + w.n,
+			     PACKET_PLAIN_MAX - w.n);
+	put_acknowledge(&j, c->held);
+	err = mpp_json_finish(&j);
+	return err == MPP_OK ? finish(c, l, w.n + j.n, 0, out) : err;
 }
 
 /* The confirming packet asks for an acknowledgement and is repeated until a
@@ -207,6 +232,10 @@ mpp_err client_send_data(struct mpp_client *c, mpp_instant now, mpp_buf *out)
 		return send_confirm(c, now, out);
 	if (!l->on)
 		return MPP_ERR_AGAIN;
+	if (l->n_challenges != 0) {
+		l->spoke = now.mono;
+		return send_response(c, l, out);
+	}
 	if (c->state == CLIENT_CONNECTED && time_due(request_at(c), now.mono))
 		return send_request(c, now, out);
 	if (l->ack_due) {
@@ -221,7 +250,7 @@ mpp_time client_send_deadline(const struct mpp_client *c)
 	const struct link *l = &c->links[c->cur];
 	mpp_time at = MPP_TIME_NEVER, other;
 
-	if (l->on && l->ack_due)
+	if (l->on && (l->ack_due || l->n_challenges != 0))
 		return (mpp_time){0};
 	if (c->state == CLIENT_CONFIRMING) {
 		at = confirm_at(c);

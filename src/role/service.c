@@ -48,6 +48,7 @@ static void cut_all(struct cut *c, struct mpp_service *s,
 	cut_pool(c, &p->invitations, sizeof(struct invitation), k->invitations);
 	cut_pool(c, &p->bindings, sizeof(struct binding), k->bindings);
 	cut_pool(c, &p->halves, sizeof(struct half_open), k->half_open);
+	cut_pool(c, &p->trials, sizeof(struct trial), k->paths);
 	cut_hash(c, &p->by_name, k->accounts);
 	cut_hash(c, &p->by_key, k->devices);
 	cut_hash(c, &p->by_secret, k->invitations);
@@ -72,6 +73,7 @@ static mpp_service_config effective(const mpp_service_config *config)
 
 	set_default(&k.bindings, 1024);
 	set_default(&k.half_open, 256);
+	set_default(&k.paths, 256);
 	set_default(&k.devices, 1024);
 	set_default(&k.accounts, 256);
 	set_default(&k.stores, 4096);
@@ -90,10 +92,10 @@ static mpp_service_config effective(const mpp_service_config *config)
 static bool possible(const mpp_service_config *k)
 {
 	return k->bindings < (1u << 28) && k->half_open < (1u << 28) &&
-	       k->devices < (1u << 28) && k->accounts < (1u << 28) &&
-	       k->stores < (1u << 28) && k->invitations < (1u << 28) &&
-	       k->operations < (1u << 20) && k->commit_bytes >= 32768 &&
-	       k->commit_bytes <= (1u << 30) &&
+	       k->paths < (1u << 28) && k->devices < (1u << 28) &&
+	       k->accounts < (1u << 28) && k->stores < (1u << 28) &&
+	       k->invitations < (1u << 28) && k->operations < (1u << 20) &&
+	       k->commit_bytes >= 32768 && k->commit_bytes <= (1u << 30) &&
 	       k->stores_per_account <= STORE_NUMBERS &&
 	       k->lease_min_ms >= 1000 && k->lease_min_ms <= k->lease_max_ms &&
 	       k->lease_ms >= k->lease_min_ms &&
@@ -121,6 +123,7 @@ size_t mpp_service_size(const mpp_service_config *config)
 	cut(&c, sizeof(struct invitation), k.invitations);
 	cut(&c, sizeof(struct binding), k.bindings);
 	cut(&c, sizeof(struct half_open), k.half_open);
+	cut(&c, sizeof(struct trial), k.paths);
 	for (i = 0; i < 3; i++)
 		cut_hash(&c, &h, buckets[i]);
 	cut(&c, sizeof(struct heap_entry), k.bindings);
@@ -288,11 +291,19 @@ static uint64_t publish_deadline(const struct binding *b, mpp_time now)
 	return sent + rtt_backoff_us(&b->rtt, b->tries, 3);
 }
 
+static uint64_t trial_deadline(const struct mpp_service *s,
+			       const struct binding *b)
+{
+	if (b->state == BINDING_INITIAL || b->side == NONE)
+		return UINT64_MAX;
+	return trial_at(&s->state, b->side)->next_us;
+}
+
 void service_arm(struct mpp_service *s, uint32_t slot, mpp_time now)
 {
 	const struct binding *b = binding_at(&s->state, slot);
 	const struct half_open *h;
-	uint64_t at, publish;
+	uint64_t at, other;
 
 	if (b->state == BINDING_INITIAL) {
 		h = half_at(&s->state, b->side);
@@ -302,8 +313,10 @@ void service_arm(struct mpp_service *s, uint32_t slot, mpp_time now)
 		at = 0;
 	} else {
 		at = lease_deadline(s, b, now);
-		publish = publish_deadline(b, now);
-		at = publish < at ? publish : at;
+		other = publish_deadline(b, now);
+		at = other < at ? other : at;
+		other = trial_deadline(s, b);
+		at = other < at ? other : at;
 	}
 	heap_set(&s->state.due, slot, at);
 }
@@ -341,6 +354,9 @@ static void run_due(struct mpp_service *s, uint32_t slot, mpp_instant now,
 	if ((b->flags & BIND_ENDING) != 0) {
 		service_end(s, slot, MPP_STATUS_FORBIDDEN,
 			    "this device was removed from its account", out);
+	} else if (trial_deadline(s, b) <= now.mono.us) {
+		service_path_due(s, slot, now, out);
+		service_arm(s, slot, now.mono);
 	} else if (b->state != BINDING_INITIAL &&
 		   publish_deadline(b, now.mono) <= now.mono.us) {
 		service_publish_to(s, slot, now, out);

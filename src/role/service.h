@@ -9,6 +9,7 @@
  *   service_send.c     building and sending packets and publications
  *   service_change.c   changes that wait for the store
  *   service_remove.c   removing devices and accounts
+ *   service_path.c     where a device is, and proving it
  *   service_reset.c    telling a client that its connection is gone
  *   service_info.c     looking at the state
  *
@@ -105,7 +106,7 @@ struct incoming {
 	mpp_outbox *out;
 	uint32_t slot;  /* binding */
 	uint64_t index; /* of the datagram */
-	size_t limit;   /* octets that may go back to `from` */
+	size_t len;     /* of the datagram */
 };
 
 /* A packet being written, straight into the outbox. */
@@ -266,6 +267,46 @@ MPP_MUSTCHECK mpp_err service_publish(struct mpp_service *s, struct change *c,
 				      mpp_published *out);
 /* Answer publish requests of devices that are durable now. */
 void service_answer(struct mpp_service *s, mpp_instant now, mpp_outbox *out);
+
+/* ---- service_path.c ---- */
+/* How many octets the next packet to this address may have. in: what it
+ * answers, or NULL. */
+size_t service_room(const struct mpp_service *s, const struct binding *b,
+		    const mpp_addr *to, const struct incoming *in);
+void service_path_sent(struct mpp_service *s, const struct binding *b,
+		       const mpp_addr *to, size_t len);
+/* A packet was opened. response: its PathResponse, or empty. moves: it may
+ * start a trial. Before anything else is sent to where it came from. */
+void service_path_packet(struct mpp_service *s, const struct incoming *in,
+			 mpp_bytes response, bool moves);
+/* The deadline of the trial has come. */
+void service_path_due(struct mpp_service *s, uint32_t slot, mpp_instant now,
+		      mpp_outbox *out);
+/* End the trial, if there is one. */
+void service_path_end(struct mpp_service *s, struct binding *b);
+
+/* ---- service_ticket.c ---- */
+/* Open a token into s->ticket, which the caller wipes. 0, or the status of
+ * the Error to answer with. */
+unsigned service_ticket_open(struct mpp_service *s, mpp_bytes token,
+			     mpp_wall now);
+/* The key of the device that it names; all zero when it is not here. */
+void service_ticket_key(const struct mpp_service *s, struct device_key *key);
+void service_ticket_wipe(struct mpp_service *s);
+/* What a new binding may do by the handshake being answered. */
+void service_token_begin(const struct mpp_service *s, struct binding *b,
+			 mpp_wall now);
+/* It is confirmed: a token is due, if it may have one. */
+void service_token_want(const struct mpp_service *s, struct binding *b,
+			mpp_wall now);
+/* Put a new token into a publication, if one is due. */
+bool service_token_put(struct mpp_service *s, mpp_json_writer *w,
+		       const struct binding *b, mpp_wall now);
+/* The newest publication arrived. */
+void service_token_acked(const struct mpp_service *s, struct binding *b);
+/* The store has said about CHANGE_REVOKE. */
+void service_revoked(struct mpp_service *s, const struct change *c,
+		     mpp_instant now);
 
 /* ---- service_reset.c ---- */
 MPP_MUSTCHECK mpp_err service_reset_token(const struct mpp_service *s,

@@ -178,12 +178,14 @@ void service_free(struct mpp_service *s, uint32_t slot)
 
 	if (b->state == BINDING_INITIAL) {
 		unlink_half(s, b->side);
+		b->side = NONE;
 	} else if (b->device != NONE) {
 		d = device_at(&s->state, b->device);
 		if (d->instances[b->instance].binding == slot)
 			d->instances[b->instance].binding = NONE;
 	}
 	heap_set(&s->state.due, slot, UINT64_MAX);
+	service_path_end(s, b);
 	mem_wipe(b, sizeof(*b));
 	b->generation = generation;
 	pool_give(&s->state.bindings, slot);

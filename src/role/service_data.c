@@ -157,11 +157,14 @@ static void note_state_sent(struct binding *b, const struct vector *v,
 }
 
 /* How long the message may be so that, padded, it keeps to the limit. */
-static size_t vector_room(const struct request *q)
+static size_t vector_room(const struct mpp_service *s, const struct request *q)
 {
 	const size_t quantum = 64, list = 1;
-	size_t room = (q->in.limit - PACKET_OVERHEAD) / quantum * quantum;
+	const struct binding *b = binding_at(&s->state, q->in.slot);
+	size_t room = service_room(s, b, q->in.from, &q->in);
 
+	room = room > PACKET_OVERHEAD ? room - PACKET_OVERHEAD : 0;
+	room = room / quantum * quantum;
 	room = room > list ? room - list : 0;
 	return room < q->o.w.cap ? room : q->o.w.cap;
 }
@@ -172,7 +175,7 @@ static void answer_vector(struct mpp_service *s, struct request *q,
 {
 	struct binding *b = binding_at(&s->state, q->in.slot);
 
-	v->room = vector_room(q);
+	v->room = vector_room(s, q);
 	msg_put_common(&q->o.w, &q->common);
 	service_put_vector(s, &q->o.w, account_of(s, b), v);
 	msg_end(&q->o.w);
@@ -561,8 +564,13 @@ static mpp_err take_opened(struct mpp_service *s, struct incoming *in,
 			   const struct rud_header *h, mpp_bytes plain)
 {
 	struct binding *b = binding_at(&s->state, in->slot);
+	const struct ext *e = &s->connect.ext;
+	mpp_bytes response = {NULL, 0};
 	bool close;
 	mpp_err readable = read_plain(s, plain, &close);
+
+	if (readable == MPP_OK && ext_has(e, EXT_PATH_RESPONSE))
+		response = e->v[EXT_PATH_RESPONSE];
 
 	if (close) {
 		s->count.closed++;
@@ -577,6 +585,8 @@ static mpp_err take_opened(struct mpp_service *s, struct incoming *in,
 		b->seen_ms = ms_of(in->now.mono);
 		service_enter(s, in->slot, EVENT_PACKET, in->now, in->out);
 	}
+	service_path_packet(s, in, response,
+			    s->msg.type != MSG_ENDPOINT_REQUEST);
 	take_header_ack(b, h, in->now);
 	if (readable == MPP_OK)
 		take_acknowledge(s, b, &s->msg);
@@ -588,7 +598,7 @@ static mpp_err take_opened(struct mpp_service *s, struct incoming *in,
 mpp_err service_data(struct mpp_service *s, mpp_buf in, const mpp_addr *from,
 		     mpp_instant now, mpp_outbox *out)
 {
-	struct incoming i = {from, now, out, NONE, 0, 0};
+	struct incoming i = {from, now, out, NONE, 0, in.len};
 	struct rud_header h;
 	struct stream st;
 	mpp_err err = streamid_open(&s->crypto, s->sid_key, in.p, &st);
@@ -601,11 +611,6 @@ mpp_err service_data(struct mpp_service *s, mpp_buf in, const mpp_addr *from,
 		service_reset(s, st, in.len, from, now.mono, out);
 		return MPP_ERR_STRANGER;
 	}
-	i.limit = UNPROVED_FACTOR * in.len;
-	if (i.limit > MPP_PACKET_SIZE ||
-	    memcmp(&binding_at(&s->state, i.slot)->path, from, sizeof(*from)) ==
-		    0)
-		i.limit = MPP_PACKET_SIZE;
 	err = open_packet(s, binding_at(&s->state, i.slot), in, &h);
 	if (err != MPP_OK)
 		return err;

@@ -156,18 +156,21 @@ bool mpp_service_pool(const mpp_service *s, unsigned i, mpp_pool_info *out)
 		*out = pool_info("half_open", &p->halves);
 		return true;
 	case 2:
-		*out = pool_info("devices", &p->devices);
+		*out = pool_info("paths", &p->trials);
 		return true;
 	case 3:
-		*out = pool_info("accounts", &p->accounts);
+		*out = pool_info("devices", &p->devices);
 		return true;
 	case 4:
-		*out = pool_info("stores", &p->entries);
+		*out = pool_info("accounts", &p->accounts);
 		return true;
 	case 5:
-		*out = pool_info("invitations", &p->invitations);
+		*out = pool_info("stores", &p->entries);
 		return true;
 	case 6:
+		*out = pool_info("invitations", &p->invitations);
+		return true;
+	case 7:
 		*out = (mpp_pool_info){"operations", s->waiting.n,
 				       s->config.operations,
 				       3 * sizeof(struct change)};

@@ -27,16 +27,6 @@ bool service_begin(struct mpp_service *s, mpp_outbox *out, bool json,
 	return true;
 }
 
-/* An address other than the proven path gets at most three times what came
- * from it: a packet sent on with a forged source must not be a weapon. */
-static size_t send_limit(const struct binding *b, const mpp_addr *to,
-			 const struct incoming *in)
-{
-	if (memcmp(&b->path, to, sizeof(*to)) == 0)
-		return MPP_PACKET_SIZE;
-	return in != NULL ? in->limit : UNPROVED_FACTOR * LEAST_PACKET;
-}
-
 mpp_err service_finish(struct mpp_service *s, uint32_t slot, struct outgoing *o,
 		       const mpp_addr *to, uint8_t flags,
 		       const struct incoming *ack, mpp_outbox *out)
@@ -57,7 +47,7 @@ mpp_err service_finish(struct mpp_service *s, uint32_t slot, struct outgoing *o,
 		h.ack_index = (uint32_t)ack->index;
 		h.ack_bits = 1;
 	}
-	if (padded + PACKET_OVERHEAD > send_limit(b, to, ack))
+	if (padded + PACKET_OVERHEAD > service_room(s, b, to, ack))
 		return MPP_ERR_LIMIT;
 	memset(plain + len, 0, padded - len);
 	/* Counted before it is used: an index never serves twice. */
@@ -69,6 +59,7 @@ mpp_err service_finish(struct mpp_service *s, uint32_t slot, struct outgoing *o,
 	o->d->len = (uint16_t)(padded + PACKET_OVERHEAD);
 	o->d->to = *to;
 	out->n++;
+	service_path_sent(s, b, to, o->d->len);
 	s->count.sent++;
 	return MPP_OK;
 }

@@ -428,6 +428,10 @@ def packets(noise):
     out["fields.nonce"] = [(m.nonce_of(down, fields), "")]
     add("close", up, sid, m.Header(3),
         *list_pieces({"Close": m.put_close(0, "")}))
+    add("path-challenge", down, CLIENT_ID, m.Header(5, m.FINAL),
+        *list_pieces({"PathChallenge": bytes(range(0x81, 0x89))}))
+    add("path-response", up, sid, m.Header(4, m.FINAL),
+        *list_pieces({"PathResponse": bytes(range(0x81, 0x89))}))
     add("removed", down, CLIENT_ID, m.Header(4), *list_pieces({
         "Close": m.put_close(403,
                              "this device was removed from its account")}))

@@ -10,6 +10,8 @@ ADMIT = "role/test_admit"
 REQUESTS = "role/test_requests"
 CHANGE = "role/test_change"
 REMOVE = "role/test_account_remove"
+PATH = "role/test_path"
+RESET = "role/test_reset"
 # The simulator, with every fault at once.
 SIM = "mppsim"
 
@@ -122,8 +124,9 @@ MUTANTS = [
      "\t\t\t   &binding_at(&s->state, q->in.slot)->path, 0, &q->in,\n"
      "\t\t\t   q->in.out) != MPP_OK)\n\t\ts->count.send_errors++;\n}",
      [REQUESTS]),
-    ("an unproved address gets everything", "src/role/service_data.c",
-     "if (i.limit > MPP_PACKET_SIZE ||", "if (i.limit > 0 ||", [REQUESTS]),
+    ("an unproved address gets everything", "src/role/service_path.c",
+     "if (same(&b->path, to))\n\t\treturn MPP_PACKET_SIZE;",
+     "if (1)\n\t\treturn MPP_PACKET_SIZE;", [REQUESTS]),
     ("a device that is behind is not healed by its heartbeat",
      "src/role/service_data.c",
      "if (!service_behind(s, b)) {\n\t\tanswer_plain(s, q);",
@@ -181,8 +184,9 @@ MUTANTS = [
      "if (m->reset || m->serial > c->held) {", "if (m->serial != 0) {",
      [SIM]),
     ("in the simulator, nothing binds answers to unproved addresses",
-     "src/role/service_data.c", "i.limit = UNPROVED_FACTOR * in.len;",
-     "i.limit = MPP_PACKET_SIZE;", [SIM]),
+     "src/role/service_path.c",
+     "if (same(&b->path, to))\n\t\treturn MPP_PACKET_SIZE;",
+     "if (1)\n\t\treturn MPP_PACKET_SIZE;", [SIM]),
     ("in the simulator, publications go where the last packet came from",
      "src/role/service_data.c", "b->seen_ms = ms_of(in->now.mono);\n"
      "\t\tservice_enter(", "b->seen_ms = ms_of(in->now.mono);\n"
@@ -197,4 +201,34 @@ MUTANTS = [
     ("in the simulator, a serial says more than was sent",
      "src/role/service_send.c", "v->last = e->serial;",
      "v->last = e->serial + 10000000;", [SIM]),
+    ("a reset is sent for any slot", "src/role/service_reset.c",
+     "st.slot >= s->config.bindings", "false", [RESET]),
+    ("a reset answers short packets", "src/role/service_reset.c",
+     "len < RESET_MIN_IN", "false", [RESET]),
+    ("resets are not bounded", "src/role/service_reset.c",
+     "!may_answer(s, to, now)", "false", [RESET]),
+    ("a client takes any reset", "src/role/client.c",
+     "while (i < 2 && !(c->links[i].on &&", "while (i < 2 && !(1 ||",
+     [RESET]),
+    ("an overtaken packet starts a trial of its address",
+     "src/role/service_path.c", "if (in->index + 1 != b->rx_top)", "if (0)",
+     [PATH]),
+    ("a request for the endpoint moves the path", "src/role/service_path.c",
+     "if (!moves ||", "if (", [PATH]),
+    ("a PathResponse counts from everywhere", "src/role/service_path.c",
+     "if (same(from, &t->to) && mem", "if (mem", [PATH]),
+    ("a newer packet from the path does not end a trial",
+     "src/role/service_path.c", "\t\tservice_path_end(s, b);\n"
+     "\t\treturn;\n\t}\n\tif (!moves", "\t\treturn;\n\t}\n\tif (!moves",
+     [PATH]),
+    ("the old path is not asked", "src/role/service_path.c",
+     "challenge(s, slot, t->to_old, &b->path, out);", "", [PATH]),
+    ("an unproved path has no bound", "src/role/service_path.c",
+     "room = UNPROVED_FACTOR * (size_t)t->in - t->out;",
+     "room = MPP_PACKET_SIZE;", [PATH]),
+    ("challenges never end", "src/role/service_path.c",
+     "if (trial_at(&s->state, b->side)->tries < TRIAL_TRIES)", "if (1)",
+     [PATH]),
+    ("the new path inherits the RTT", "src/role/service_path.c",
+     "b->rtt = (struct rtt){0, 0};", "", [PATH]),
 ]

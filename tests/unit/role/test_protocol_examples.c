@@ -713,12 +713,14 @@ static bool check_refusal(void)
 
 /* ---- section 6: data packets ---- */
 
+enum { PATH_CHALLENGE = -2, PATH_RESPONSE = -3 };
+
 static const struct packet_row {
 	const char *name;
 	bool up;
 	struct rud_header h;
 	const char *message; /* what the plaintext says, or NULL */
-	int close;           /* or Close with this code; -1: none */
+	int close; /* or Close with this code; -1: none, or PATH_… */
 } packet_rows[] = {
 	{"confirm", true, {0, 9, 1, 0, 0, 0, 0}, "=held", -1},
 	{"confirmed", false, {0, 5, 1, 0, 0, 0, 1}, NULL, -1},
@@ -727,6 +729,8 @@ static const struct packet_row {
 	{"acknowledge", true, {2, 5, 1, 0, 0, 2, 1}, "PresenceAcknowledge", -1},
 	{"probe", false, {3, 9, 1, 0, 0, 0, 0}, NULL, -1},
 	{"close", true, {3, 1, 1, 0, 0, 0, 0}, NULL, 0},
+	{"path-challenge", false, {5, 1, 1, 0, 0, 0, 0}, NULL, PATH_CHALLENGE},
+	{"path-response", true, {4, 1, 1, 0, 0, 0, 0}, NULL, PATH_RESPONSE},
 	{"removed", false, {4, 1, 1, 0, 0, 0, 0}, NULL, 403},
 	{"fields",
 	 false,
@@ -773,6 +777,21 @@ static bool is_held(mpp_bytes message)
 	       m.acknowledge == UINT64_C(1699999999000000);
 }
 
+/* The one extension that a row has, or none. */
+static bool has_extension(const struct ext *e, int what)
+{
+	static const uint8_t data[8] = {0x81, 0x82, 0x83, 0x84,
+					0x85, 0x86, 0x87, 0x88};
+	const enum ext_number n = what == PATH_CHALLENGE  ? EXT_PATH_CHALLENGE
+				  : what == PATH_RESPONSE ? EXT_PATH_RESPONSE
+							  : EXT_CLOSE;
+
+	if (what == -1)
+		return e->present == 0;
+	return e->present == 1u << n &&
+	       (n == EXT_CLOSE || same(e->v[n], data, sizeof(data)));
+}
+
 static bool says(mpp_bytes plain, const struct packet_row *row)
 {
 	struct rd r = rd_init(plain);
@@ -780,8 +799,7 @@ static bool says(mpp_bytes plain, const struct packet_row *row)
 	mpp_bytes rest, start;
 	struct ext e;
 
-	if (ext_read(&r, &e) != MPP_OK ||
-	    e.present != (row->close < 0 ? 0 : 1u << EXT_CLOSE))
+	if (ext_read(&r, &e) != MPP_OK || !has_extension(&e, row->close))
 		return false;
 	start = rest = rd_rest(&r);
 	if (row->message != NULL && msg_decode(start, &m, &rest) != MPP_OK)
