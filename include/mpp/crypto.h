@@ -3,8 +3,9 @@
  *
  * The core calls no library: everything goes through one const table of
  * primitives. mpp_crypto_new() gives the one that programs use (OpenSSL, with
- * libsodium for SHA-512 and, where that is available, for AES-256-GCM); tests
- * use one whose randomness is fixed.
+ * libsodium for SHA-512 and, where that is available, for AES-256-GCM; single
+ * AES blocks by the processor where it can); tests use one whose randomness is
+ * fixed.
  *
  * Threads: one mpp_crypto belongs to one thread at a time. */
 #ifndef MPP_CRYPTO_H
