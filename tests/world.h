@@ -55,6 +55,9 @@ struct world_device {
 	uint64_t saved_ms;
 	bool have_key;
 	uint8_t key[MPP_DH_MAX];
+	uint8_t token[MPP_TOKEN_MAX], token_secret[MPP_TOKEN_SECRET_LEN];
+	size_t token_len;
+	unsigned n_tokens; /* saved */
 	struct told told[WORLD_EVENTS];
 	size_t n_told;
 	bool deaf; /* takes no events */
@@ -202,6 +205,9 @@ static inline void world_connect(struct world *w, int i)
 	d->config.timestamp_ms = d->saved_ms;
 	d->config.have_service_key = d->have_key;
 	memcpy(d->config.service_key, d->key, MPP_DH_MAX);
+	d->config.token = (mpp_bytes){d->token, d->token_len};
+	memcpy(d->config.token_secret, d->token_secret,
+	       sizeof(d->token_secret));
 	assert_int_equal(mpp_client_init(d->c, mpp_client_size(), &d->config,
 					 &w->crypto, &d->c),
 			 MPP_OK);
@@ -235,15 +241,28 @@ static inline void world_tell(struct world_device *d,
 	}
 }
 
+static inline void world_save(struct world_device *d,
+			      const mpp_client_event *ev)
+{
+	d->saved_ms = ev->timestamp_ms;
+	d->have_key = ev->have_service_key;
+	memcpy(d->key, ev->service_key, MPP_DH_MAX);
+	if (!ev->have_token)
+		return;
+	d->token_len = ev->token.len;
+	d->n_tokens += ev->token.len != 0;
+	if (ev->token.len != 0)
+		memcpy(d->token, ev->token.p, ev->token.len);
+	memcpy(d->token_secret, ev->token_secret, sizeof(d->token_secret));
+}
+
 static inline void world_events(struct world *w, struct world_device *d)
 {
 	mpp_client_event ev;
 
 	while (!d->deaf && mpp_client_next_event(d->c, &ev) == MPP_OK) {
 		if (ev.kind == MPP_EV_SAVE) {
-			d->saved_ms = ev.timestamp_ms;
-			d->have_key = ev.have_service_key;
-			memcpy(d->key, ev.service_key, MPP_DH_MAX);
+			world_save(d, &ev);
 			mpp_client_saved(d->c);
 		} else {
 			world_tell(d, &ev, w->now);

@@ -21,6 +21,7 @@
 #define MPP_CLIENT_H
 
 #include <mpp/rud.h>
+#include <mpp/token.h>
 #include <mpp/udf.h>
 
 #ifdef __cplusplus
@@ -60,6 +61,11 @@ typedef struct mpp_client_config {
 
 	bool have_invitation;
 	uint8_t invitation[MPP_INVITATION_LEN];
+
+	/** A token that a MPP_EV_SAVE gave (copied); empty: none. Only SUBSCRIBE
+	 * uses one. It is used once: a MPP_EV_SAVE erases it first. */
+	mpp_bytes token;
+	uint8_t token_secret[MPP_TOKEN_SECRET_LEN];
 
 	/** Names of the stores to hear of (copied); none: all. */
 	mpp_bytes stores[MPP_FILTER_MAX];
@@ -104,8 +110,10 @@ void mpp_client_tick(mpp_client *c, mpp_instant now);
 
 typedef enum mpp_client_event_kind {
 	MPP_EV_SAVE = 1,    /**< write timestamp_ms (and the service key, when
-				 have_service_key) durably, then call
-				 mpp_client_saved(); nothing is sent before */
+				 have_service_key; and the token, when
+				 have_token) durably, then call
+				 mpp_client_saved(); no attempt to connect is
+				 sent before */
 	MPP_EV_CONNECTED,   /**< confirmed by the service; endpoint, lease */
 	MPP_EV_PUBLICATION, /**< stores that changed; serial, more */
 	MPP_EV_RESPONSE,    /**< answer to a request: request, status */
@@ -123,6 +131,10 @@ typedef struct mpp_client_event {
 	bool have_service_key;
 	int suite;
 	uint8_t service_key[MPP_DH_MAX];
+	bool have_token; /**< token replaces the one that is kept; empty:
+			      erase that one. A secret, as is: */
+	mpp_bytes token;
+	uint8_t token_secret[MPP_TOKEN_SECRET_LEN];
 	uint8_t udf[MPP_UDF_LEN];
 
 	uint32_t request; /**< what mpp_client_…() returned; 0: the first

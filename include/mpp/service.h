@@ -15,6 +15,7 @@
 #define MPP_SERVICE_H
 
 #include <mpp/rud.h>
+#include <mpp/token.h>
 #include <mpp/udf.h>
 
 #ifdef __cplusplus
@@ -24,11 +25,11 @@ extern "C" {
 /** Every limit and its cost in bytes of memory, reserved at start (see
  * mpp_service_size()). Zero members take the default in brackets. */
 typedef struct mpp_service_config {
-	uint32_t bindings;     /**< connected instances [1024]: 268 each */
-	uint32_t half_open;    /**< unconfirmed handshakes [256]: 136 */
+	uint32_t bindings;     /**< connected instances [1024]: 276 each */
+	uint32_t half_open;    /**< unconfirmed handshakes [256]: 144 */
 	uint32_t paths;        /**< new addresses being proved [256]: 64 */
-	uint32_t devices;      /**< enrolled keys [1024]: 176 each */
-	uint32_t accounts;     /**< [256]: 320 each */
+	uint32_t devices;      /**< enrolled keys [1024]: 192 each */
+	uint32_t accounts;     /**< [256]: 328 each */
 	uint32_t stores;       /**< store entries of all accounts and
 				       changes on their way [4096]: 176 each */
 	uint32_t invitations;  /**< [256]: 128 each */
@@ -40,6 +41,7 @@ typedef struct mpp_service_config {
 	uint32_t lease_min_ms; /**< [10000] */
 	uint32_t lease_max_ms; /**< [3600000] */
 	uint32_t idle_ms;      /**< a silent binding is kept [3600000] */
+	uint32_t token_life_s; /**< tokens are good for [2592000] */
 	bool always_challenge; /**< prove every address first */
 } mpp_service_config;
 
@@ -49,6 +51,7 @@ typedef struct mpp_service_secrets {
 	uint8_t x448[56];      /**< private key of suite 2 */
 	uint8_t sid_key[16];   /**< makes stream identifiers */
 	uint8_t reset_key[32]; /**< makes reset tokens */
+	mpp_token_key token;   /**< mints tokens; an all-zero key: none */
 } mpp_service_secrets;
 
 typedef struct mpp_service mpp_service;
@@ -114,13 +117,6 @@ bool mpp_service_commit(mpp_service *s, mpp_commit *out);
  * what it held does not happen, and its callers are told @p result. */
 void mpp_service_committed(mpp_service *s, uint64_t id, mpp_err result,
 			   mpp_instant now);
-
-/** Rights of a device (docs/protocol.md section 10). */
-enum {
-	MPP_RIGHT_SUBSCRIBE = 1,
-	MPP_RIGHT_PUBLISH = 2,
-	MPP_RIGHT_RESET = 4,
-};
 
 /* Changes asked for by the operator. @p op is the caller's name for it: each
  * call that returns MPP_OK is answered by exactly one mpp_service_next_result()
@@ -190,6 +186,19 @@ MPP_MUSTCHECK mpp_err mpp_service_device_remove(mpp_service *s,
  * @retval MPP_ERR_LIMIT too much is waiting for the store: try again */
 MPP_MUSTCHECK mpp_err mpp_service_account_remove(mpp_service *s, mpp_bytes name,
 						 uint64_t op);
+
+/** Revoke the tokens of a device, or of all devices of an account: those that
+ * were issued until now are not good any more, at once. When this is durable,
+ * connections that were made with one are closed, within one round trip; a
+ * device goes on with its key. If the store fails they stay revoked until the
+ * service is started again.
+ * @param id  of the device, as mpp_service_device_remove(); empty: all
+ * @retval MPP_ERR_NOTFOUND  @retval MPP_ERR_SYNTAX not a UDF
+ * @retval MPP_ERR_STATE the account is being removed
+ * @retval MPP_ERR_LIMIT too much is waiting for the store: try again */
+MPP_MUSTCHECK mpp_err mpp_service_token_revoke(mpp_service *s,
+					       mpp_bytes account, mpp_bytes id,
+					       uint64_t op, mpp_wall now);
 
 typedef struct mpp_result {
 	uint64_t op;
@@ -270,6 +279,8 @@ MPP_MUSTCHECK mpp_err mpp_service_fingerprint(const mpp_service *s, int suite,
 	X(resets, "stateless resets sent")                          \
 	X(errors_clear, "errors sent in the clear")                 \
 	X(handshakes, "handshakes opened")                          \
+	X(tickets, "of these, with a token")                        \
+	X(tokens, "tokens given")                                   \
 	X(refused, "handshakes refused after opening")              \
 	X(confirmed, "connections confirmed")                       \
 	X(enrolled, "devices enrolled")                             \

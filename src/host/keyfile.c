@@ -13,12 +13,13 @@
 
 #include "base/mem.h"
 
-static const char head[] = "mppd service key 1\n";
+static const char head_1[] = "mppd service key 1\n"; /* without a token key */
+static const char head[] = "mppd service key 2\n";
 static const char head_any[] = "mppd service key ";
 
 enum {
 	FILE_MODE = 0600,
-	FILE_MAX = 512, /* twice what is in it */
+	FILE_MAX = 1024, /* twice what is in it */
 };
 
 /* The lines below the head, in their order. */
@@ -28,7 +29,7 @@ struct field {
 	size_t len;
 };
 
-enum { FIELDS = 4 };
+enum { FIELDS_1 = 4, FIELDS = 6 };
 
 static void list_fields(mpp_service_secrets *s, struct field out[FIELDS])
 {
@@ -36,6 +37,8 @@ static void list_fields(mpp_service_secrets *s, struct field out[FIELDS])
 	out[1] = (struct field){"x448", s->x448, sizeof(s->x448)};
 	out[2] = (struct field){"stream-id", s->sid_key, sizeof(s->sid_key)};
 	out[3] = (struct field){"reset", s->reset_key, sizeof(s->reset_key)};
+	out[4] = (struct field){"token-id", s->token.id, sizeof(s->token.id)};
+	out[5] = (struct field){"token", s->token.key, sizeof(s->token.key)};
 }
 
 static mpp_err fail(struct fault *f, const char *what, const char *path)
@@ -88,20 +91,23 @@ static bool take_field(const char **at, const struct field *f)
 	return take(at, "\n");
 }
 
-static bool parse(const char *text, size_t len, mpp_service_secrets *out)
+/* @return how many fields there are: FIELDS, FIELDS_1; 0: damaged */
+static size_t parse(const char *text, size_t len, mpp_service_secrets *out)
 {
 	struct field fields[FIELDS];
 	const char *at = text;
-	size_t i;
+	size_t i, n = 0;
 
 	list_fields(out, fields);
-	if (!take(&at, head))
-		return false;
-	for (i = 0; i < FIELDS; i++) {
+	if (take(&at, head))
+		n = FIELDS;
+	else if (take(&at, head_1))
+		n = FIELDS_1;
+	for (i = 0; i < n; i++) {
 		if (!take_field(&at, &fields[i]))
-			return false;
+			return 0;
 	}
-	return (size_t)(at - text) == len;
+	return (size_t)(at - text) == len ? n : 0;
 }
 
 static size_t print(mpp_service_secrets *s, char out[FILE_MAX])
@@ -174,7 +180,7 @@ static ssize_t slurp(int fd, char *room, size_t cap)
 /* The head of a file of ours, but with another version. */
 static bool is_newer(const char *at)
 {
-	if (!take(&at, head_any) || take(&at, "1\n"))
+	if (!take(&at, head_any) || take(&at, "1\n") || take(&at, "2\n"))
 		return false;
 	return *at != '\0' && at[strspn(at, "0123456789")] == '\n';
 }
@@ -194,7 +200,7 @@ static mpp_err fail_content(const char *path, const char *text, struct fault *f)
 }
 
 static mpp_err read_open(int fd, const char *path, mpp_service_secrets *out,
-			 struct fault *f)
+			 size_t *fields, struct fault *f)
 {
 	char text[FILE_MAX + 1];
 	mpp_service_secrets s;
@@ -207,7 +213,8 @@ static mpp_err read_open(int fd, const char *path, mpp_service_secrets *out,
 	if (n < 0)
 		return fail(f, "read", path);
 	text[n] = '\0';
-	if (parse(text, (size_t)n, &s))
+	*fields = parse(text, (size_t)n, &s);
+	if (*fields != 0)
 		*out = s;
 	else
 		err = fail_content(path, text, f);
@@ -312,6 +319,40 @@ static mpp_err make(const char *path, const mpp_crypto *crypto,
 	return err;
 }
 
+/* A file of version 1 gets a token key: the new one is whole and on disk
+ * before it takes the place of the old one. */
+static mpp_err complete(const char *path, const mpp_crypto *crypto,
+			mpp_service_secrets *s, struct fault *f)
+{
+	char text[FILE_MAX];
+	mpp_err err = crypto->ops->random(crypto->ctx, (uint8_t *)&s->token,
+					  sizeof(s->token));
+
+	if (err != MPP_OK)
+		return fault_set(f, err, EX_OSERR,
+				 "cannot make a token key for %s: %s", path,
+				 mpp_err_text(err));
+	if (!put_file(path, text, print(s, text)))
+		err = fail(f, "complete", path);
+	mem_wipe(text, sizeof(text));
+	return err;
+}
+
+static mpp_err read_file(int fd, const char *path, const mpp_crypto *crypto,
+			 mpp_service_secrets *out, struct fault *f)
+{
+	mpp_service_secrets s;
+	size_t fields = 0;
+	mpp_err err = read_open(fd, path, &s, &fields, f);
+
+	if (err == MPP_OK && fields < FIELDS)
+		err = complete(path, crypto, &s, f);
+	if (err == MPP_OK)
+		*out = s;
+	mem_wipe(&s, sizeof(s));
+	return err;
+}
+
 mpp_err keyfile_load(const char *path, const mpp_crypto *crypto,
 		     mpp_service_secrets *out, bool *created, struct fault *f)
 {
@@ -324,7 +365,7 @@ mpp_err keyfile_load(const char *path, const mpp_crypto *crypto,
 	*created = fd < 0;
 	if (fd < 0)
 		return make(path, crypto, out, f);
-	err = read_open(fd, path, out, f);
+	err = read_file(fd, path, crypto, out, f);
 	(void)close(fd);
 	return err;
 }

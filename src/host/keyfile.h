@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* keyfile.h - the service's secrets in a file of their own:
  *
- *   mppd service key 1
+ *   mppd service key 2
  *   x25519 <64 hex digits>
  *   x448 <112 hex digits>
  *   stream-id <32 hex digits>
  *   reset <64 hex digits>
+ *   token-id <8 hex digits>
+ *   token <64 hex digits>
  *
- * Exactly these lines. The file belongs to the user that runs the service and
+ * Exactly these lines; a file of version 1, which ends with reset, is completed
+ * when it is read. The file belongs to the user that runs the service and
  * nobody else may read or write it. Whoever has it can pose as the service;
  * whoever loses it must enrol every device anew. */
 #ifndef HOST_KEYFILE_H
@@ -17,7 +20,7 @@
 
 #include "host/fault.h"
 
-/* Read the file, or make it from fresh random bytes where there is none:
+/* Read the file (and complete an older one), or make it from fresh random bytes where there is none:
  * whole and on disk before it has its name, mode 0600 whatever the umask.
  * @param created  says which
  * Errors: AUTH (others may read it, or it is another user's), SYNTAX, IO,

@@ -143,6 +143,8 @@ static void fill_from_state(const mpp_loop *l, mpp_client_config *c)
 		c->pins[c->n_pins] = bytes_of(s->pins[c->n_pins]);
 	c->have_invitation = s->pending;
 	memcpy(c->invitation, s->invitation, sizeof(c->invitation));
+	c->token = (mpp_bytes){s->token, s->token_len};
+	memcpy(c->token_secret, s->token_secret, sizeof(c->token_secret));
 }
 
 static mpp_err fill_stores(const mpp_loop_config *config, mpp_client_config *c)
@@ -269,9 +271,23 @@ static mpp_err flush(mpp_loop *l, mpp_instant now)
 	return MPP_OK;
 }
 
+static void note_token(struct loop_state *s, const mpp_client_event *ev)
+{
+	mem_wipe(s->token, sizeof(s->token));
+	s->token_len = ev->token.len;
+	if (ev->token.len != 0)
+		memcpy(s->token, ev->token.p, ev->token.len);
+	memcpy(s->token_secret, ev->token_secret, sizeof(s->token_secret));
+}
+
 static mpp_err save(mpp_loop *l, const mpp_client_event *ev)
 {
-	struct loop_raise raise = {.timestamp_ms = ev->timestamp_ms};
+	struct loop_raise raise = {
+		.timestamp_ms = ev->timestamp_ms,
+		.has_token = ev->have_token,
+		.token = ev->token,
+		.token_secret = ev->token_secret,
+	};
 
 	if (ev->have_service_key) {
 		l->state.service_suite = ev->suite;
@@ -282,6 +298,8 @@ static mpp_err save(mpp_loop *l, const mpp_client_event *ev)
 		raise.service_suite = ev->suite;
 		raise.service_key = ev->service_key;
 	}
+	if (ev->have_token)
+		note_token(&l->state, ev);
 	if (ev->timestamp_ms > l->state.timestamp_ms)
 		l->state.timestamp_ms = ev->timestamp_ms;
 	if (loop_state_raise(l->dir, l->state.instance, &raise, &l->error) !=

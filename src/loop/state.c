@@ -329,6 +329,10 @@ static mpp_err replace(const struct place *p, struct loop_state *s)
 		return err;
 	if (held.timestamp_ms > s->timestamp_ms)
 		s->timestamp_ms = held.timestamp_ms;
+	/* Its token may have been used since s was read. */
+	s->token_len = held.token_len;
+	memcpy(s->token, held.token, sizeof(s->token));
+	memcpy(s->token_secret, held.token_secret, sizeof(s->token_secret));
 	err = check_instance(p, &held, s->instance);
 	mem_wipe(&held, sizeof(held));
 	return err == MPP_OK ? place_write(p, s) : err;
@@ -353,6 +357,18 @@ mpp_err loop_state_put(const char *dir, const struct loop_state *s,
 	return err;
 }
 
+static void set_token(struct loop_state *held, const struct loop_raise *raise)
+{
+	mem_wipe(held->token, sizeof(held->token));
+	mem_wipe(held->token_secret, sizeof(held->token_secret));
+	held->token_len = raise->token.len;
+	if (raise->token.len == 0)
+		return;
+	memcpy(held->token, raise->token.p, raise->token.len);
+	memcpy(held->token_secret, raise->token_secret,
+	       sizeof(held->token_secret));
+}
+
 static mpp_err raise_held(const struct place *p,
 			  const uint8_t instance[MPP_INSTANCE_LEN],
 			  const struct loop_raise *raise,
@@ -372,6 +388,8 @@ static mpp_err raise_held(const struct place *p,
 		memcpy(held->service_key, raise->service_key,
 		       mpp_dh_len(raise->service_suite));
 	}
+	if (raise->has_token)
+		set_token(held, raise);
 	return place_write(p, held);
 }
 

@@ -28,6 +28,9 @@ struct loop_state {
 	uint8_t service_key[MPP_DH_MAX];
 	bool pending; /* not enrolled yet: with this invitation */
 	uint8_t invitation[MPP_INVITATION_LEN];
+	size_t token_len; /* 0: no token */
+	uint8_t token[MPP_TOKEN_MAX];
+	uint8_t token_secret[MPP_TOKEN_SECRET_LEN];
 };
 
 /* The document. decode is all or nothing.
@@ -43,8 +46,8 @@ MPP_MUSTCHECK mpp_err loop_state_load(const char *dir, struct loop_state *out,
 				      mpp_loop_error *e);
 
 /* Write all of it, making DIR when there is none. A file of the same instance
- * is replaced, but never its timestamp by an older one. Errors: EXISTS (the
- * file is another instance's), SYNTAX (as load), IO. */
+ * is replaced, but never its timestamp by an older one, nor its token.
+ * Errors: EXISTS (the file is another instance's), SYNTAX (as load), IO. */
 MPP_MUSTCHECK mpp_err loop_state_put(const char *dir,
 				     const struct loop_state *s,
 				     mpp_loop_error *e);
@@ -55,6 +58,9 @@ struct loop_raise {
 	uint64_t timestamp_ms; /* the higher one is kept */
 	int service_suite;     /* 0: keep what is there */
 	const uint8_t *service_key;
+	bool has_token; /* the token becomes this one; empty: erased */
+	mpp_bytes token;
+	const uint8_t *token_secret;
 };
 
 /* Errors: NOTFOUND (the file is gone), EXISTS (it is another instance's now),

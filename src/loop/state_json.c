@@ -198,6 +198,24 @@ static const char *read_invitation(struct parse *p)
 		       : "Invitation is not 16 octets";
 }
 
+static const char *read_token_bytes(struct parse *p)
+{
+	mpp_buf buf = {p->s.token, sizeof(p->s.token), 0};
+
+	if (p->it.kind != MPP_JSON_STRING ||
+	    mpp_json_data_copy(&p->it, &buf) != MPP_OK || buf.len == 0)
+		return "Token.Token is not 1 to 512 octets";
+	p->s.token_len = buf.len;
+	return NULL;
+}
+
+static const char *read_token_secret(struct parse *p)
+{
+	return copy_data(p, p->s.token_secret, sizeof(p->s.token_secret))
+		       ? NULL
+		       : "Token.SharedSecret is not 32 octets";
+}
+
 struct member {
 	const char *name;
 	read_fn *read;
@@ -248,6 +266,18 @@ static const char *read_service_key(struct parse *p)
 	return read_members(p, table, sizeof(table) / sizeof(table[0]));
 }
 
+static const char *read_token(struct parse *p)
+{
+	static const struct member table[] = {
+		{"Token", read_token_bytes, true},
+		{"SharedSecret", read_token_secret, true},
+	};
+
+	if (p->it.kind != MPP_JSON_OBJECT)
+		return "Token is not an object";
+	return read_members(p, table, sizeof(table) / sizeof(table[0]));
+}
+
 static const char *read_document(struct parse *p)
 {
 	static const struct member table[] = {
@@ -261,6 +291,7 @@ static const char *read_document(struct parse *p)
 		{"Fingerprints", read_pins, true},
 		{"ServiceKey", read_service_key, false},
 		{"Invitation", read_invitation, false},
+		{"Token", read_token, false},
 	};
 	const char *wrong = next(p);
 
@@ -346,6 +377,14 @@ static void write_service_key(mpp_json_writer *w, const struct loop_state *s)
 	mpp_json_close(w);
 }
 
+static void write_token(mpp_json_writer *w, const struct loop_state *s)
+{
+	mpp_json_object(w, "Token");
+	write_data(w, "Token", s->token, s->token_len);
+	write_data(w, "SharedSecret", s->token_secret, sizeof(s->token_secret));
+	mpp_json_close(w);
+}
+
 mpp_err loop_state_encode(const struct loop_state *s, mpp_buf *out)
 {
 	mpp_json_writer w;
@@ -367,6 +406,8 @@ mpp_err loop_state_encode(const struct loop_state *s, mpp_buf *out)
 	if (s->pending)
 		write_data(&w, "Invitation", s->invitation,
 			   sizeof(s->invitation));
+	if (s->token_len != 0)
+		write_token(&w, s);
 	mpp_json_close(&w);
 	if ((err = mpp_json_finish(&w)) != MPP_OK)
 		return err;

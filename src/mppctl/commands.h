@@ -14,5 +14,6 @@ int command_publish(const struct options *o);
 int command_status(const struct options *o);
 int command_device_list(const struct options *o);
 int command_device_remove(const struct options *o);
+int command_token_revoke(const struct options *o);
 
 #endif

@@ -21,6 +21,7 @@ static const char help[] =
 	"                                   publish states of stores\n"
 	"mppctl device list ACCOUNT         list an account's devices\n"
 	"mppctl device remove ACCOUNT ID    lock a device out\n"
+	"mppctl token revoke ACCOUNT [ID]   let no token in any more\n"
 	"\n"
 	"  --socket PATH      of mppd ($MPPCTL_SOCKET, " MPPCTL_SOCKET ")\n"
 	"  --json             mppd's answer as it is, one line\n"
@@ -60,6 +61,8 @@ static const struct command {
 	{"device", "list", command_device_list, 0, 1, 1, "device list ACCOUNT"},
 	{"device", "remove", command_device_remove, 0, 2, 2,
 	 "device remove ACCOUNT ID"},
+	{"token", "revoke", command_token_revoke, 0, 1, 2,
+	 "token revoke ACCOUNT [ID]"},
 };
 
 static const struct command *find(const struct options *o)

@@ -14,7 +14,8 @@ enum kind {
 	KIND_TEXT,
 	KIND_TIME,
 	KIND_ENDPOINT,
-	KIND_LIST
+	KIND_LIST,
+	KIND_TOKEN,
 };
 
 struct field {
@@ -210,6 +211,11 @@ static mpp_err get_nested(mpp_json_reader *r, const mpp_json_item *it,
 			return MPP_ERR_TYPE;
 		return get_endpoint(r, at);
 	}
+	if (f->kind == KIND_TOKEN) {
+		if (it->kind != MPP_JSON_OBJECT)
+			return MPP_ERR_TYPE;
+		return msg_token_check(r, at);
+	}
 	if (it->kind != MPP_JSON_ARRAY)
 		return MPP_ERR_TYPE;
 	return get_list(r, f == &fields[FIELD_STORE_STATUS], at);
@@ -240,6 +246,7 @@ static mpp_err get_field(mpp_json_reader *r, const mpp_json_item *it,
 		return get_time(it, at);
 	case KIND_ENDPOINT:
 	case KIND_LIST:
+	case KIND_TOKEN:
 		return get_nested(r, it, f, at);
 	}
 	return MPP_ERR_TYPE;

@@ -9,6 +9,7 @@
 
 #include <mpp/jsonbcd.h>
 #include <mpp/rud.h>
+#include <mpp/token.h>
 
 enum msg_type {
 	MSG_NONE = 0,
@@ -51,6 +52,7 @@ struct msg {
 	struct msg_list stores;       /* of names */
 	struct msg_list store_status; /* of {Store, Index, Digest?} */
 	struct msg_list skipped;      /* of names */
+	struct msg_list token;        /* for msg_token() */
 };
 
 static inline bool msg_has(const struct msg *m, enum msg_field f)
@@ -71,6 +73,14 @@ bool msg_next_name(struct msg_list *list, mpp_buf *scratch, mpp_bytes *name);
 /* Walk StoreStatus entries. */
 bool msg_next_store(struct msg_list *list, mpp_buf *scratch,
 		    mpp_store_status *out);
+
+/* The member Token; the token is appended. Errors: MISSING (there is none),
+ * NOSPACE, SYNTAX (not base64url), RANGE (empty, or a secret of another
+ * length). */
+MPP_MUSTCHECK mpp_err msg_token(const struct msg *m, mpp_buf *token,
+				uint8_t secret[MPP_TOKEN_SECRET_LEN]);
+/* For msg_decode(): read it to its end. */
+MPP_MUSTCHECK mpp_err msg_token_check(mpp_json_reader *r, struct msg_list *out);
 
 /* Name of a type, such as "PresenceNotify"; "unknown" for others. */
 const char *msg_type_name(enum msg_type type);
@@ -98,6 +108,8 @@ struct msg_common {
 void msg_begin(mpp_json_writer *w, enum msg_type type);
 void msg_put_common(mpp_json_writer *w, const struct msg_common *c);
 void msg_put_store(mpp_json_writer *w, const mpp_store_status *st);
+void msg_put_token(mpp_json_writer *w, mpp_bytes token,
+		   const uint8_t secret[MPP_TOKEN_SECRET_LEN]);
 static inline void msg_end(mpp_json_writer *w)
 {
 	mpp_json_close(w);

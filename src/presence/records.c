@@ -61,6 +61,18 @@ void record_account(struct wr *w, mpp_bytes account)
 	op_end(w, &o);
 }
 
+void record_account_revoked(struct wr *w, mpp_bytes account,
+			    uint64_t revoked_ms)
+{
+	struct op o = op_begin(w, OP_PUT, 'a');
+
+	wr_raw(w, account.p, account.len);
+	op_value(w, &o);
+	wr_u8(w, RECORD_VERSION);
+	wr_u64(w, revoked_ms);
+	op_end(w, &o);
+}
+
 void record_account_gone(struct wr *w, mpp_bytes account)
 {
 	struct op o = op_begin(w, OP_DELETE, 'a');
@@ -144,6 +156,8 @@ void record_device(struct wr *w, mpp_bytes account, const struct device *d)
 		wr_raw(w, d->instances[k].id, MPP_INSTANCE_LEN);
 		wr_u64(w, d->instances[k].timestamp);
 	}
+	if (d->revoked_ms != 0)
+		wr_u64(w, d->revoked_ms);
 	op_end(w, &o);
 }
 
@@ -212,6 +226,7 @@ static mpp_err load_account(struct presence *p, struct rd *key,
 {
 	uint8_t canonical[MPP_ACCOUNT_MAX];
 	mpp_bytes name = rd_rest(key);
+	uint64_t revoked_ms = 0;
 	bool removed;
 	uint32_t account;
 	mpp_err err;
@@ -220,6 +235,8 @@ static mpp_err load_account(struct presence *p, struct rd *key,
 	removed = value->left == 1 && value->p[0] == ACCOUNT_REMOVED;
 	if (removed)
 		(void)rd_u8(value);
+	else if (value->left == sizeof(revoked_ms))
+		revoked_ms = rd_u64(value);
 	err = rd_finish(value);
 	if (err != MPP_OK)
 		return err;
@@ -231,6 +248,7 @@ static mpp_err load_account(struct presence *p, struct rd *key,
 	account = account_add(p, name);
 	if (account == NONE)
 		return MPP_ERR_LIMIT;
+	account_at(p, account)->revoked_ms = revoked_ms;
 	if (removed)
 		account_gone(p, account);
 	return MPP_OK;
@@ -253,7 +271,7 @@ static mpp_err load_instances(struct rd *value, struct instance *in, uint8_t n)
 		if (value->err == MPP_OK && in[k].timestamp == 0)
 			return MPP_ERR_RANGE;
 	}
-	return rd_finish(value);
+	return value->err;
 }
 
 static mpp_err read_key(struct rd *r, struct device_key *key)
@@ -272,6 +290,7 @@ static mpp_err load_device(struct presence *p, struct rd *key, struct rd *value)
 {
 	struct instance in[INSTANCES] = {{{0}, 0, 0, 0}};
 	struct device_key dk = {0, {0}};
+	uint64_t revoked_ms = 0;
 	uint32_t account, device;
 	uint8_t rights, n;
 	unsigned k;
@@ -286,11 +305,16 @@ static mpp_err load_device(struct presence *p, struct rd *key, struct rd *value)
 		err = value->err;
 	if (err == MPP_OK)
 		err = load_instances(value, in, n);
+	if (err == MPP_OK && value->left == sizeof(revoked_ms))
+		revoked_ms = rd_u64(value);
+	if (err == MPP_OK)
+		err = rd_finish(value);
 	if (err != MPP_OK)
 		return err;
 	device = device_add(p, &dk, account, rights);
 	if (device == NONE)
 		return MPP_ERR_LIMIT;
+	device_at(p, device)->revoked_ms = revoked_ms;
 	for (k = 0; k < n; k++)
 		device_at(p, device)->instances[k] = in[k];
 	return MPP_OK;

@@ -4,9 +4,9 @@
  *
  *   key                                value after the version
  *   'a' account                        -, or 1: removed, and what is left of
- *                                      it goes
+ *                                      it goes, or revoked 8
  *   'd' account 0 suite key            rights, n, n x {instance 8,
- *                                      timestamp 8}
+ *                                      timestamp 8}, and revoked 8 or nothing
  *   'f'                                highest serial of removed accounts 8
  *   'i' hash 32                        account, rights, expires 8, suite, key
  *   's' account 0 store                index 8, serial 8, digest
@@ -22,6 +22,9 @@ enum { RECORD_VERSION = 1 };
 
 /* Each appends one operation. */
 void record_account(struct wr *w, mpp_bytes account);
+/* With the mark of its tokens. */
+void record_account_revoked(struct wr *w, mpp_bytes account,
+			    uint64_t revoked_ms);
 void record_account_gone(struct wr *w, mpp_bytes account);
 void record_account_removed(struct wr *w, mpp_bytes account);
 void record_floor(struct wr *w, uint64_t serial);

@@ -62,8 +62,9 @@ struct account {
 	bool leaving;       /* deletions of it are on their way to the disk */
 	struct entry_list stores;
 	struct entry_list pending;
-	uint64_t batch; /* not 0: waits for this commit to exist, or
+	uint64_t batch;      /* not 0: waits for this commit to exist, or
 			   ACCOUNT_GONE */
+	uint64_t revoked_ms; /* tokens issued until then are dead */
 	uint8_t name_len;
 	uint8_t name[MPP_ACCOUNT_MAX];
 };
@@ -84,6 +85,8 @@ struct device {
 	uint8_t suite;
 	uint8_t rights;
 	uint8_t key[MPP_DH_MAX];
+	uint64_t udf_head;   /* first digits of its UDF; 0: not computed */
+	uint64_t revoked_ms; /* tokens issued until then are dead */
 	struct instance instances[INSTANCES];
 };
 
@@ -122,6 +125,14 @@ enum binding_flag {
 	BIND_ENDING = 64,      /* its device is gone: say Close, then free */
 };
 
+/* binding.token */
+enum token_flag {
+	TOKEN_TICKETED = 1, /* came by a token */
+	TOKEN_DUE = 2,      /* is to get one */
+	TOKEN_SENT = 4,     /* the newest publication carries one */
+	TOKEN_REVOKED = 8,  /* with BIND_ENDING: that is why */
+};
+
 /* A connected instance: everything that is there all the time. */
 struct binding {
 	uint32_t side; /* pool link; INITIAL: its half_open record, else its
@@ -148,6 +159,9 @@ struct binding {
 	uint8_t tries;    /* repetitions of the publication in flight */
 	uint8_t instance; /* of the device */
 	uint16_t quantum; /* padding the client asked for; 0: default */
+	uint8_t rights;   /* what its token allows; all ones without */
+	uint8_t token;
+	uint32_t proven_s; /* wall: when the device key was last proved */
 };
 
 static_assert(sizeof(struct binding) <= 256,
@@ -171,6 +185,7 @@ struct half_open {
 	uint64_t acked;
 	uint64_t filter[2];
 	uint64_t batch;
+	uint64_t enrolled_ms; /* waiting: wall */
 };
 
 enum { CHALLENGE_LEN = 8 };

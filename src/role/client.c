@@ -98,6 +98,8 @@ static mpp_err init(struct mpp_client *c, const mpp_client_config *k)
 	err = copy_pins(c, k);
 	if (err == MPP_OK)
 		err = copy_stores(c, k);
+	if (err == MPP_OK)
+		err = client_ticket_init(c, k);
 	return err == MPP_OK ? copy_keys(c, k) : err;
 }
 
@@ -167,7 +169,7 @@ void client_event_message(struct mpp_client *c, struct event_slot *e,
 	e->ev.n_stores = m->store_status.n;
 }
 
-static void fill_save(const struct mpp_client *c, mpp_client_event *ev)
+static void fill_save(struct mpp_client *c, mpp_client_event *ev)
 {
 	memset(ev, 0, sizeof(*ev));
 	ev->kind = MPP_EV_SAVE;
@@ -175,6 +177,7 @@ static void fill_save(const struct mpp_client *c, mpp_client_event *ev)
 	ev->have_service_key = c->have_key;
 	ev->suite = c->suite;
 	memcpy(ev->service_key, c->service_key, MPP_DH_MAX);
+	client_ticket_save(c, ev);
 }
 
 mpp_err mpp_client_next_event(mpp_client *c, mpp_client_event *ev)
@@ -301,20 +304,23 @@ mpp_err mpp_client_receive(mpp_client *c, mpp_buf in, mpp_instant now)
 {
 	unsigned i;
 
-	if (in.len >= RESET_MIN && in.len <= RESET_MAX)
-		return take_reset(c, in, now.mono);
-	if (in.len < PACKET_OVERHEAD || in.len > MPP_PACKET_MAX)
+	if (in.len < REPLY_ID_LEN || in.len > MPP_PACKET_MAX)
 		return MPP_ERR_RANGE;
-	for (i = 0; i < 2; i++) {
-		if (c->links[i].on &&
-		    memcmp(c->links[i].client_id, in.p, 16) == 0)
-			return client_data(c, &c->links[i], in, now);
-	}
+	/* First, because an Error may be as short as a reset. */
 	for (i = 0; i < ATTEMPTS; i++) {
 		if (c->attempts[i].type != 0 &&
 		    memcmp(c->attempts[i].reply_id, in.p, REPLY_ID_LEN) == 0)
 			return client_answer(c, &c->attempts[i],
 					     (mpp_bytes){in.p, in.len}, now);
+	}
+	if (in.len >= RESET_MIN && in.len <= RESET_MAX)
+		return take_reset(c, in, now.mono);
+	if (in.len < PACKET_OVERHEAD)
+		return MPP_ERR_RANGE;
+	for (i = 0; i < 2; i++) {
+		if (c->links[i].on &&
+		    memcmp(c->links[i].client_id, in.p, 16) == 0)
+			return client_data(c, &c->links[i], in, now);
 	}
 	return MPP_ERR_STRANGER;
 }

@@ -3,6 +3,7 @@
  *
  *   client.c          memory, events, timers, what the application asks
  *   client_connect.c  connection datagrams
+ *   client_ticket.c   the token: kept, used once, erased
  *   client_data.c     data packets from the service
  *   client_send.c     data packets to the service
  *
@@ -93,6 +94,12 @@ struct event_slot {
 	uint8_t text[128];
 };
 
+enum client_token {
+	CLIENT_TOKEN_NONE = 0,
+	CLIENT_TOKEN_STORED, /* the application keeps it as well */
+	CLIENT_TOKEN_USED,   /* no more: attempts go out with it */
+};
+
 enum client_state {
 	CLIENT_IDLE = 1,
 	CLIENT_CONNECTING, /* attempts go out */
@@ -131,6 +138,15 @@ struct mpp_client {
 	uint8_t cookie[COOKIE_MAX];
 	size_t cookie_len;
 	mpp_time cookie_at;
+
+	bool cookie_ticket; /* it answered a Ticket */
+
+	enum client_token token_state;
+	unsigned ticket_tries; /* attempts with it */
+	bool ticket_challenged;
+	uint8_t token[MPP_TOKEN_MAX], token_saved[MPP_TOKEN_MAX];
+	size_t token_len;
+	uint8_t token_secret[MPP_TOKEN_SECRET_LEN];
 
 	uint64_t timestamp_ms;  /* last given out */
 	bool stamp_ready;       /* saved, not used yet */
@@ -203,6 +219,28 @@ mpp_err client_answer(struct mpp_client *c, struct attempt *a, mpp_bytes in,
 MPP_MUSTCHECK mpp_err client_attempt(struct mpp_client *c, mpp_instant now,
 				     mpp_buf *out);
 mpp_time client_attempt_deadline(const struct mpp_client *c);
+
+/* ---- client_ticket.c ---- */
+MPP_MUSTCHECK mpp_err client_ticket_init(struct mpp_client *c,
+					 const mpp_client_config *k);
+/* Is the next attempt a Ticket? Takes the token into use; what is sent waits
+ * until that is saved. */
+bool client_ticket(struct mpp_client *c);
+/* The token in use, if any, has done what it could. */
+void client_ticket_drop(struct mpp_client *c);
+MPP_MUSTCHECK mpp_err client_ticket_start(struct mpp_client *c,
+					  struct noise *hs);
+/* The extensions of a Ticket. */
+void client_ticket_put(const struct mpp_client *c, struct wr *w);
+/* An Error answered this attempt. */
+void client_ticket_error(struct mpp_client *c, const struct attempt *a,
+			 mpp_time now);
+/* c->msg may bring a token. */
+void client_ticket_keep(struct mpp_client *c);
+/* The service has revoked what we hold. */
+void client_ticket_revoked(struct mpp_client *c);
+/* What MPP_EV_SAVE says of it. */
+void client_ticket_save(struct mpp_client *c, mpp_client_event *ev);
 
 /* ---- client_data.c ---- */
 mpp_err client_data(struct mpp_client *c, struct link *l, mpp_buf in,

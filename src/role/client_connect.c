@@ -2,6 +2,8 @@
 /* client_connect.c - how a device connects (docs/protocol.md section 5).
  *
  *   service key unknown: Hello -> Challenge -> Complete -> ResponderComplete
+ *   a token is there:    Ticket -> ResponderComplete
+ *                        Ticket -> Challenge -> Ticket -> ...
  *   known:               Exchange -> ResponderComplete
  *                        Exchange -> Challenge -> Complete -> ...
  *
@@ -89,14 +91,16 @@ static mpp_err put_noise(struct mpp_client *c, struct attempt *a, struct wr *w)
 	mpp_buf noise;
 	mpp_err err = build_payload(c, a, &len);
 
-	if (err == MPP_OK)
+	if (err == MPP_OK && a->type == RUD_INIT_TICKET)
+		err = client_ticket_start(c, &a->hs.noise);
+	else if (err == MPP_OK)
 		err = noise_ik_init(&a->hs, &c->crypto, c->suite, &c->device,
 				    key_to_use(c));
 	if (err == MPP_OK)
 		err = noise_ik_prologue(&a->hs, prologue, 2);
 	if (err != MPP_OK)
 		return err;
-	wr_int(w, len + noise_ik_overhead1(c->suite));
+	wr_int(w, len + noise_overhead(&a->hs.noise));
 	noise = (mpp_buf){w->p, w->cap, w->n};
 	err = noise_ik_write1(&a->hs, (mpp_bytes){c->plain, len}, &noise);
 	w->n = noise.len;
@@ -115,6 +119,14 @@ static mpp_err put_keyed(struct mpp_client *c, struct attempt *a, struct wr *w)
 	ext_put(w, EXT_KEY_ID, mpp_udf_key_id(udf), MPP_UDF_KEY_ID_LEN);
 	if (a->type == RUD_INIT_COMPLETE)
 		ext_put(w, EXT_CHALLENGE, c->cookie, c->cookie_len);
+	ext_put_end(w);
+	return put_noise(c, a, w);
+}
+
+static mpp_err put_ticket(struct mpp_client *c, struct attempt *a, struct wr *w)
+{
+	connect_begin_initiator(w, a->type, (unsigned)c->suite, a->reply_id);
+	client_ticket_put(c, w);
 	ext_put_end(w);
 	return put_noise(c, a, w);
 }
@@ -145,6 +157,8 @@ static mpp_err write_attempt(struct mpp_client *c, uint8_t type,
 	a->sent = now.mono;
 	if (err == MPP_OK && type == RUD_INIT_HELLO)
 		put_hello(c, a, &w);
+	else if (err == MPP_OK && type == RUD_INIT_TICKET)
+		err = put_ticket(c, a, &w);
 	else if (err == MPP_OK)
 		err = put_keyed(c, a, &w);
 	connect_pad(&w);
@@ -191,9 +205,28 @@ static bool stamp(struct mpp_client *c, mpp_wall now)
 	return false;
 }
 
+/* What goes out next. */
+static uint8_t attempt_type(struct mpp_client *c)
+{
+	if (client_ticket(c))
+		return RUD_INIT_TICKET;
+	if (key_to_use(c) == NULL)
+		return RUD_INIT_HELLO;
+	return c->cookie_len != 0 ? RUD_INIT_COMPLETE : RUD_INIT_EXCHANGE;
+}
+
+/* It is on its way. */
+static void attempted(struct mpp_client *c, uint8_t type)
+{
+	if (type != RUD_INIT_HELLO)
+		c->stamp_ready = false;
+	if (type == RUD_INIT_TICKET)
+		c->ticket_tries++;
+}
+
 mpp_err client_attempt(struct mpp_client *c, mpp_instant now, mpp_buf *out)
 {
-	uint8_t type = RUD_INIT_HELLO;
+	uint8_t type;
 	mpp_err err;
 
 	if (c->state != CLIENT_CONNECTING || !time_due(c->attempt_at, now.mono))
@@ -202,15 +235,17 @@ mpp_err client_attempt(struct mpp_client *c, mpp_instant now, mpp_buf *out)
 		c->cookie_len = 0;
 	if (c->cookie_len == 0)
 		c->offered = false;
-	if (key_to_use(c) != NULL) {
-		if (!stamp(c, now.wall))
-			return MPP_ERR_AGAIN;
-		type = c->cookie_len != 0 ? RUD_INIT_COMPLETE
-					  : RUD_INIT_EXCHANGE;
-	}
+	type = attempt_type(c);
+	if (type != RUD_INIT_HELLO && !stamp(c, now.wall))
+		return MPP_ERR_AGAIN;
 	err = write_attempt(c, type, now, out);
-	if (err == MPP_OK && type != RUD_INIT_HELLO)
-		c->stamp_ready = false;
+	if (err == MPP_ERR_NOSPACE && type == RUD_INIT_TICKET) {
+		/* Too much to ask beside a token. */
+		client_ticket_drop(c);
+		return MPP_ERR_AGAIN;
+	}
+	if (err == MPP_OK)
+		attempted(c, type);
 	c->attempt_at = next_attempt(c, now.mono);
 	return err;
 }
@@ -295,9 +330,13 @@ static mpp_err take_challenge(struct mpp_client *c, struct attempt *a,
 
 	if (err == MPP_OK)
 		err = check_key(c, key);
+	if (err == MPP_OK && a->type == RUD_INIT_TICKET &&
+	    c->token_state != CLIENT_TOKEN_USED)
+		err = MPP_ERR_STATE; /* not used any more */
 	if (err != MPP_OK)
 		return err;
-	if (!c->have_key) {
+	c->cookie_ticket = a->type == RUD_INIT_TICKET;
+	if (!c->have_key && !c->cookie_ticket) {
 		memcpy(c->offered_key, key, mpp_dh_len(c->suite));
 		c->offered = true;
 	}
@@ -307,8 +346,11 @@ static mpp_err take_challenge(struct mpp_client *c, struct attempt *a,
 	c->suites_len = e->v[EXT_SUITES].len;
 	memcpy(c->suites, e->v[EXT_SUITES].p, c->suites_len);
 	/* One Challenge asks for one attempt at once; repeated ones wait. */
-	if (a->type != RUD_INIT_COMPLETE)
-		c->attempt_at = now.mono;
+	if (a->type == RUD_INIT_COMPLETE ||
+	    (c->cookie_ticket && c->ticket_challenged))
+		return MPP_OK;
+	c->ticket_challenged = c->cookie_ticket;
+	c->attempt_at = now.mono;
 	return MPP_OK;
 }
 
@@ -359,13 +401,20 @@ static mpp_err go_on_from(struct mpp_client *c, uint64_t newest, mpp_time now)
 }
 
 /* The service refused, authentically. */
-static mpp_err refused(struct mpp_client *c, mpp_bytes message, mpp_instant now)
+static mpp_err refused(struct mpp_client *c, const struct attempt *a,
+		       mpp_bytes message, mpp_instant now)
 {
 	struct event_slot *e;
 
 	if (c->msg.status == MPP_STATUS_UNAUTHENTIC &&
 	    msg_has(&c->msg, FIELD_NEWEST))
 		return go_on_from(c, c->msg.newest, now.mono);
+	if (a->type == RUD_INIT_TICKET && !retry_later(c->msg.status)) {
+		/* The device key may do what the token may not. */
+		client_ticket_drop(c);
+		c->attempt_at = now.mono;
+		return MPP_OK;
+	}
 	e = client_event(c, MPP_EV_REFUSED, true);
 	if (e != NULL)
 		client_event_message(c, e, message);
@@ -473,10 +522,13 @@ static mpp_err take_complete(struct mpp_client *c, struct attempt *a,
 				   &message);
 	if (err != MPP_OK)
 		return err;
-	learn_key(c);
+	if (a->type != RUD_INIT_TICKET) /* which proves no key */
+		learn_key(c);
 	if (c->msg.status >= 300)
-		return refused(c, message, now);
+		return refused(c, a, message, now);
 	err = make_link(c, a, e, now);
+	if (err == MPP_OK)
+		client_ticket_drop(c);
 	if (err != MPP_OK || answered_once(c, message))
 		return err;
 	take_first(c, message);
@@ -496,6 +548,7 @@ mpp_err client_answer(struct mpp_client *c, struct attempt *a, mpp_bytes in,
 		return err;
 	switch (c->in.type) {
 	case RUD_RESP_ERROR:
+		client_ticket_error(c, a, now.mono);
 		return MPP_OK; /* a hint; the real answer is waited for */
 	case RUD_RESP_CHALLENGE:
 		return take_challenge(c, a, now);

@@ -86,6 +86,8 @@ static void take_close(struct mpp_client *c, mpp_time now)
 			e->ev.text.len = text.len;
 		}
 	}
+	if (code == MPP_STATUS_UNAUTHENTIC)
+		client_ticket_revoked(c);
 	if (code == MPP_STATUS_FORBIDDEN || c->mode != MPP_MODE_SUBSCRIBE) {
 		client_done(c);
 		return;
@@ -201,6 +203,8 @@ static void take_message(struct mpp_client *c, struct link *l,
 
 	switch (c->msg.type) {
 	case MSG_NOTIFY:
+		if (l == link_cur(c))
+			client_ticket_keep(c);
 		if (take_serial(c))
 			give_publication(c, message);
 		break;

@@ -86,6 +86,7 @@ static mpp_service_config effective(const mpp_service_config *config)
 	set_default(&k.lease_min_ms, 10000);
 	set_default(&k.lease_max_ms, 3600000);
 	set_default(&k.idle_ms, 3600000);
+	set_default(&k.token_life_s, 2592000);
 	return k;
 }
 
@@ -100,7 +101,7 @@ static bool possible(const mpp_service_config *k)
 	       k->lease_min_ms >= 1000 && k->lease_min_ms <= k->lease_max_ms &&
 	       k->lease_ms >= k->lease_min_ms &&
 	       k->lease_ms <= k->lease_max_ms && k->lease_max_ms <= 86400000 &&
-	       k->idle_ms <= 604800000;
+	       k->idle_ms <= 604800000 && k->token_life_s <= 31536000;
 }
 
 /* The layout, with the service itself in front. Counting needs somewhere to
@@ -172,6 +173,9 @@ static mpp_err init_random(struct mpp_service *s)
 	if (err == MPP_OK) {
 		s->generation = rd_u32(&in);
 		s->state.hash_seed = rd_u32(&in);
+		err = s->crypto.ops->random(s->crypto.ctx,
+					    s->ticket_cookie_secret,
+					    sizeof(s->ticket_cookie_secret));
 	}
 	return err;
 }
@@ -187,6 +191,7 @@ static mpp_err init_secrets(struct mpp_service *s,
 		err = MPP_ERR_INVALID;
 	memcpy(s->sid_key, secrets->sid_key, sizeof(s->sid_key));
 	memcpy(s->reset_key, secrets->reset_key, sizeof(s->reset_key));
+	s->token_key = secrets->token;
 	return err == MPP_OK ? init_random(s) : err;
 }
 
@@ -345,6 +350,17 @@ void service_enter(struct mpp_service *s, uint32_t slot,
 	service_arm(s, slot, now.mono);
 }
 
+/* A device whose token was revoked comes back with its key. */
+static void end_binding(struct mpp_service *s, uint32_t slot, mpp_outbox *out)
+{
+	if ((binding_at(&s->state, slot)->token & TOKEN_REVOKED) != 0)
+		service_end(s, slot, MPP_STATUS_UNAUTHENTIC,
+			    "the token of this connection was revoked", out);
+	else
+		service_end(s, slot, MPP_STATUS_FORBIDDEN,
+			    "this device was removed from its account", out);
+}
+
 /* One binding whose deadline has come. */
 static void run_due(struct mpp_service *s, uint32_t slot, mpp_instant now,
 		    mpp_outbox *out)
@@ -352,8 +368,7 @@ static void run_due(struct mpp_service *s, uint32_t slot, mpp_instant now,
 	struct binding *b = binding_at(&s->state, slot);
 
 	if ((b->flags & BIND_ENDING) != 0) {
-		service_end(s, slot, MPP_STATUS_FORBIDDEN,
-			    "this device was removed from its account", out);
+		end_binding(s, slot, out);
 	} else if (trial_deadline(s, b) <= now.mono.us) {
 		service_path_due(s, slot, now, out);
 		service_arm(s, slot, now.mono);

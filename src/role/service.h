@@ -10,6 +10,7 @@
  *   service_change.c   changes that wait for the store
  *   service_remove.c   removing devices and accounts
  *   service_path.c     where a device is, and proving it
+ *   service_ticket.c   tokens: opening them, giving new ones
  *   service_reset.c    telling a client that its connection is gone
  *   service_info.c     looking at the state
  *
@@ -59,6 +60,7 @@ enum change_kind {
 	CHANGE_ENROLL,
 	CHANGE_REMOVE_ACCOUNT,
 	CHANGE_CLEAN,
+	CHANGE_REVOKE,
 };
 
 /* A change on its way to the disk. */
@@ -99,6 +101,14 @@ struct admission {
 	uint64_t filter[2];
 };
 
+/* The token of the Ticket being answered; all of it wiped when there is none.
+ */
+struct ticket {
+	bool on;
+	uint32_t account, device; /* that it names; NONE: not here */
+	mpp_token token;
+};
+
 /* A packet being answered. */
 struct incoming {
 	const mpp_addr *from;
@@ -130,6 +140,8 @@ struct mpp_service {
 	uint8_t sid_key[16];
 	uint8_t reset_key[32];
 	uint8_t cookie_secret[32];
+	uint8_t ticket_cookie_secret[32]; /* of Challenges to Tickets */
+	mpp_token_key token_key;
 	uint32_t generation; /* of a slot's first use */
 	uint32_t evict;      /* where the search for a closed one goes on */
 	mpp_service_counters count;
@@ -142,11 +154,13 @@ struct mpp_service {
 	struct wr fill;         /* the batch that gathers */
 	uint64_t fill_id;
 	uint64_t flight_id; /* the batch at the store; 0: none */
+	uint64_t issued_ms; /* of the newest token */
 	bool clean_rests;   /* the store failed: what is left can wait */
 	uint8_t *buffers[2];
 	/* Room for one operation at a time; too large for the stack. */
 	struct connect connect;
 	struct admission admission;
+	struct ticket ticket;
 	struct noise_ik hs;
 	struct msg msg;
 	struct request request;
@@ -317,6 +331,11 @@ void service_reset(struct mpp_service *s, struct stream st, size_t len,
 		   const mpp_addr *to, mpp_time now, mpp_outbox *out);
 
 /* ---- service_remove.c ---- */
+/* The device of an account whose UDF begins with this text. Errors: NOTFOUND,
+ * SYNTAX, CRYPTO. */
+MPP_MUSTCHECK mpp_err service_find_device(const struct mpp_service *s,
+					  uint32_t account, mpp_bytes id,
+					  uint32_t *device);
 /* Its record, or its account's, is about to go: nothing may write it back. */
 bool service_leaving(const struct mpp_service *s, const struct device *d);
 /* The store has said about CHANGE_REMOVE, _REMOVE_ACCOUNT, or _CLEAN. */

@@ -231,8 +231,20 @@ static void check_rights(struct mpp_service *s)
 			? device_at(&s->state, ad->device)->rights
 			: invitation_at(&s->state, ad->invitation)->rights;
 
+	if (s->ticket.on)
+		rights &= s->ticket.token.claims.rights;
 	if ((rights & MPP_RIGHT_SUBSCRIBE) == 0 && ad->has_message &&
 	    s->msg.type != MSG_ENDPOINT_REQUEST)
+		deny(ad, MPP_STATUS_FORBIDDEN, not_allowed);
+}
+
+/* A token lets its own device into its own account, and no other. */
+static void check_ticket(struct mpp_service *s)
+{
+	struct admission *ad = &s->admission;
+
+	if (ad->device == NONE || ad->device != s->ticket.device ||
+	    ad->account != s->ticket.account)
 		deny(ad, MPP_STATUS_FORBIDDEN, not_allowed);
 }
 
@@ -264,7 +276,9 @@ void service_admit(struct mpp_service *s, mpp_bytes payload,
 	ad->account = find_claim(s, ad->ext.v[EXT_CLAIM]);
 	if (ad->account != NONE)
 		ad->device = device_find(&s->state, key, ad->account);
-	if (ad->device == NONE)
+	if (s->ticket.on)
+		check_ticket(s);
+	else if (ad->device == NONE)
 		check_stranger(s, now);
 	if (ad->status == 0)
 		check_timestamp(s);

@@ -294,13 +294,15 @@ static bool settle(struct mpp_service *s, uint32_t slot, uint64_t acked)
 
 /* An enrolment: device and used invitation in one batch. The device exists
  * when that is on disk. */
-static void enroll(struct mpp_service *s, uint32_t half)
+static void enroll(struct mpp_service *s, uint32_t half, mpp_wall now)
 {
 	struct half_open *h = half_at(&s->state, half);
 	struct invitation *v = invitation_at(&s->state, h->invitation);
 	mpp_bytes name = account_name(account_at(&s->state, h->account));
 	struct change c = {.kind = CHANGE_ENROLL, .index = half};
-	struct device d = {.suite = h->suite, .rights = v->rights};
+	struct device d = {.suite = h->suite,
+			   .rights = v->rights,
+			   .revoked_ms = now.us / 1000};
 	struct wr *w = service_fill(s), before = *w;
 
 	memcpy(d.key, h->key, MPP_DH_MAX);
@@ -314,6 +316,7 @@ static void enroll(struct mpp_service *s, uint32_t half)
 		return;
 	}
 	h->waiting = true;
+	h->enrolled_ms = d.revoked_ms;
 	account_at(&s->state, h->account)->enrolling++;
 	s->state.enrolling++;
 }
@@ -380,6 +383,8 @@ void service_enrolled(struct mpp_service *s, uint32_t half, mpp_err result,
 		enroll_failed(s, half);
 		return;
 	}
+	/* Tokens of an earlier enrolment of this key stay dead. */
+	device_at(&s->state, device)->revoked_ms = h->enrolled_ms;
 	move_to_device(s, half, device);
 	/* Others that wanted to enrol with it have lost. */
 	while ((i = invitation_at(&s->state, invitation)->half_open) != NONE)
@@ -412,7 +417,7 @@ bool service_confirm(struct mpp_service *s, const struct incoming *in,
 	sample(b, in->index, now);
 	if (b->device == NONE) {
 		if (may_enroll(s, b->side))
-			enroll(s, b->side);
+			enroll(s, b->side, now.wall);
 		service_arm(s, slot, now.mono);
 		return false;
 	}
@@ -420,6 +425,7 @@ bool service_confirm(struct mpp_service *s, const struct incoming *in,
 	    !settle(s, slot, acked))
 		return false;
 	b->seen_ms = ms_of(now.mono);
+	service_token_want(s, b, now.wall);
 	s->count.confirmed++;
 	service_enter(s, slot, EVENT_CONFIRMED, now, in->out);
 	return true;

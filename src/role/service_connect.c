@@ -83,6 +83,25 @@ NOINLINE static mpp_err send_error(struct mpp_service *s,
 	return answer_send(s, q, &w);
 }
 
+/* What answers a Challenge to a Ticket is a Ticket, and to anything else a
+ * Complete; neither passes for the other. */
+static const uint8_t *cookie_secret(const struct mpp_service *s,
+				    const struct question *q)
+{
+	return q->c->type == RUD_INIT_TICKET ? s->ticket_cookie_secret
+					     : s->cookie_secret;
+}
+
+static bool challenge_answered(const struct mpp_service *s,
+			       const struct question *q)
+{
+	const struct ext *e = &q->c->ext;
+
+	return ext_has(e, EXT_CHALLENGE) &&
+	       cookie_check(&s->crypto, cookie_secret(s, q), q->from,
+			    q->now.mono, e->v[EXT_CHALLENGE]) == MPP_OK;
+}
+
 NOINLINE static mpp_err send_challenge(struct mpp_service *s,
 				       const struct question *q, unsigned suite)
 {
@@ -94,7 +113,7 @@ NOINLINE static mpp_err send_challenge(struct mpp_service *s,
 
 	if (d == NULL)
 		return MPP_ERR_NOSPACE;
-	err = cookie_make(&s->crypto, s->cookie_secret, q->from, q->now.mono,
+	err = cookie_make(&s->crypto, cookie_secret(s, q), q->from, q->now.mono,
 			  cookie);
 	if (err != MPP_OK)
 		return err;
@@ -322,6 +341,7 @@ static mpp_err accept(struct mpp_service *s, struct admission *ad,
 	b = binding_at(&s->state, slot);
 	b->path = *q->from;
 	b->quantum = (uint16_t)ad->params.quantum;
+	service_token_begin(s, b, q->now.wall);
 	memcpy(b->client_id, ad->ext.v[EXT_STREAM_ID].p, 16);
 	err = build_payload(s, ad, q, slot, &len);
 	if (err == MPP_OK)
@@ -352,12 +372,10 @@ static mpp_err open_static(struct mpp_service *s, const struct question *q,
 	return err;
 }
 
-static mpp_err open_payload(struct mpp_service *s, const struct question *q,
-			    mpp_bytes rest, mpp_bytes *payload)
+/* What Noise said about a first message. */
+static mpp_err check_opened(struct mpp_service *s, const struct question *q,
+			    mpp_err err)
 {
-	mpp_buf plain = {s->plain, sizeof(s->plain), 0};
-	mpp_err err = noise_ik_read1_payload(&s->hs, rest, &plain); /* ss */
-
 	if (err != MPP_OK) {
 		s->count.drop_auth++;
 		return err;
@@ -366,16 +384,23 @@ static mpp_err open_payload(struct mpp_service *s, const struct question *q,
 		s->count.drop_padding++;
 		return MPP_ERR_PADDING;
 	}
-	*payload = (mpp_bytes){s->plain, plain.len};
+	s->count.handshakes++;
 	return MPP_OK;
+}
+
+static mpp_err answer_opened(struct mpp_service *s, const struct question *q)
+{
+	struct admission *ad = &s->admission;
+
+	return ad->status != 0 ? refuse(s, ad, q) : accept(s, ad, q);
 }
 
 NOINLINE static mpp_err answer_first(struct mpp_service *s,
 				     const struct question *q, bool proved)
 {
 	struct device_key key = {(int)q->c->suite, {0}};
-	struct admission *ad = &s->admission;
-	mpp_bytes rest, payload;
+	mpp_buf plain = {s->plain, sizeof(s->plain), 0};
+	mpp_bytes rest;
 	mpp_err err = open_static(s, q, &rest);
 
 	if (err != MPP_OK) {
@@ -385,17 +410,16 @@ NOINLINE static mpp_err answer_first(struct mpp_service *s,
 	memcpy(key.raw, s->hs.rs, mpp_dh_len(key.suite));
 	if (!proved && !device_known(&s->state, &key))
 		return send_challenge(s, q, (unsigned)q->c->suite);
-	err = open_payload(s, q, rest, &payload);
+	err = noise_ik_read1_payload(&s->hs, rest, &plain); /* ss */
+	err = check_opened(s, q, err);
 	if (err != MPP_OK)
 		return err;
-	s->count.handshakes++;
-	service_admit(s, payload, &key, q->now);
-	return ad->status != 0 ? refuse(s, ad, q) : accept(s, ad, q);
+	service_admit(s, (mpp_bytes){plain.p, plain.len}, &key, q->now);
+	return answer_opened(s, q);
 }
 
 static mpp_err answer_exchange(struct mpp_service *s, const struct question *q)
 {
-	const struct ext *e = &q->c->ext;
 	bool proved = false;
 	mpp_err err;
 
@@ -404,10 +428,7 @@ static mpp_err answer_exchange(struct mpp_service *s, const struct question *q)
 	if (!key_is_ours(s, q))
 		return send_challenge(s, q, (unsigned)q->c->suite);
 	if (q->c->type == RUD_INIT_COMPLETE) {
-		proved = ext_has(e, EXT_CHALLENGE) &&
-			 cookie_check(&s->crypto, s->cookie_secret, q->from,
-				      q->now.mono,
-				      e->v[EXT_CHALLENGE]) == MPP_OK;
+		proved = challenge_answered(s, q);
 		if (!proved)
 			return send_challenge(s, q, (unsigned)q->c->suite);
 	} else if (s->config.always_challenge) {
@@ -415,6 +436,72 @@ static mpp_err answer_exchange(struct mpp_service *s, const struct question *q)
 	}
 	err = answer_first(s, q, proved);
 	noise_ik_wipe(&s->hs);
+	mem_wipe(s->plain, sizeof(s->plain));
+	return err;
+}
+
+/* ---- InitiatorTicket ---- */
+
+/* Noise NNpsk0: -> psk, e, payload. No Diffie-Hellman before it has opened. */
+NOINLINE static mpp_err open_ticket(struct mpp_service *s,
+				    const struct question *q, mpp_buf *plain)
+{
+	const struct noise_setup setup = {
+		.pattern = NOISE_NNPSK0,
+		.suite = (int)q->c->suite,
+		.psk = s->ticket.token.secret,
+	};
+	const mpp_bytes prologue[2] = {{(const uint8_t *)"RUD/1", 5},
+				       q->c->prologue};
+	mpp_err err = noise_init(&s->hs.noise, &s->crypto, &setup);
+
+	if (err == MPP_OK)
+		err = noise_prologue(&s->hs.noise, prologue, 2);
+	if (err == MPP_OK)
+		err = noise_read(&s->hs.noise, q->c->noise, plain);
+	return check_opened(s, q, err);
+}
+
+NOINLINE static mpp_err answer_holder(struct mpp_service *s,
+				      const struct question *q)
+{
+	mpp_buf plain = {s->plain, sizeof(s->plain), 0};
+	struct device_key key;
+	mpp_err err = open_ticket(s, q, &plain);
+
+	if (err != MPP_OK)
+		return err;
+	s->count.tickets++;
+	service_ticket_key(s, &key);
+	service_admit(s, (mpp_bytes){plain.p, plain.len}, &key, q->now);
+	return answer_opened(s, q);
+}
+
+static mpp_err judge_ticket(struct mpp_service *s, const struct question *q)
+{
+	const struct ext *e = &q->c->ext;
+	unsigned status = service_ticket_open(s, e->v[EXT_TOKEN], q->now.wall);
+
+	if (status != 0)
+		return send_error(s, q, status,
+				  status == MPP_STATUS_EXPIRED
+					  ? "the token has expired"
+					  : "the token is not known here");
+	if ((ext_has(e, EXT_CHALLENGE) || s->config.always_challenge) &&
+	    !challenge_answered(s, q))
+		return send_challenge(s, q, (unsigned)q->c->suite);
+	return answer_holder(s, q);
+}
+
+static mpp_err answer_ticket(struct mpp_service *s, const struct question *q)
+{
+	mpp_err err;
+
+	if (!suite_on(s, q->c->suite))
+		return send_challenge(s, q, some_suite(s));
+	err = judge_ticket(s, q);
+	noise_ik_wipe(&s->hs);
+	service_ticket_wipe(s);
 	mem_wipe(s->plain, sizeof(s->plain));
 	return err;
 }
@@ -443,6 +530,8 @@ mpp_err service_connect(struct mpp_service *s, mpp_bytes in,
 	case RUD_INIT_EXCHANGE:
 	case RUD_INIT_COMPLETE:
 		return answer_exchange(s, &q);
+	case RUD_INIT_TICKET:
+		return answer_ticket(s, &q);
 	default:
 		s->count.drop_type++;
 		return MPP_ERR_TYPE;

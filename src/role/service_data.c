@@ -52,8 +52,8 @@ static mpp_err open_packet(struct mpp_service *s, struct binding *b, mpp_buf in,
 /* ---- acknowledgements ---- */
 
 /* The header tells that the newest publication arrived: a sample. */
-static void take_header_ack(struct binding *b, const struct rud_header *h,
-			    mpp_instant now)
+static void take_header_ack(const struct mpp_service *s, struct binding *b,
+			    const struct rud_header *h, mpp_instant now)
 {
 	uint32_t took = (uint32_t)now.mono.us - b->sent_us;
 
@@ -67,6 +67,7 @@ static void take_header_ack(struct binding *b, const struct rud_header *h,
 	b->tries = 0;
 	b->flags |= BIND_HEADER_ACKED;
 	b->flags &= (uint8_t)~BIND_REPLACED;
+	service_token_acked(s, b);
 }
 
 /* The member Acknowledge moves the serial that the device holds. */
@@ -151,6 +152,7 @@ static void note_state_sent(struct binding *b, const struct vector *v,
 		return;
 	b->flags &= (uint8_t) ~(BIND_DUE | BIND_HEADER_ACKED | BIND_REPLACED);
 	b->flags |= BIND_IN_FLIGHT;
+	b->token &= (uint8_t)~TOKEN_SENT;
 	b->tries = 0;
 	b->sent_us = (uint32_t)now.mono.us;
 	b->sent_index = (uint32_t)(b->tx_next - 1);
@@ -190,7 +192,8 @@ static void answer_vector(struct mpp_service *s, struct request *q,
 static bool may(const struct mpp_service *s, const struct binding *b,
 		unsigned right)
 {
-	return (device_at(&s->state, b->device)->rights & right) != 0;
+	return (device_at(&s->state, b->device)->rights & b->rights & right) !=
+	       0;
 }
 
 static void subscribe(struct mpp_service *s, struct request *q)
@@ -405,8 +408,8 @@ NOINLINE static void publish(struct mpp_service *s, struct request *q)
 	size_t n;
 	mpp_err err;
 
-	if ((d->rights & MPP_RIGHT_PUBLISH) == 0 ||
-	    (q->m->reset && (d->rights & MPP_RIGHT_RESET) == 0) ||
+	if (!may(s, b, MPP_RIGHT_PUBLISH) ||
+	    (q->m->reset && !may(s, b, MPP_RIGHT_RESET)) ||
 	    !names_own_account(s, q->m, account_at(&s->state, d->account))) {
 		answer_error(s, q, MPP_STATUS_FORBIDDEN,
 			     "this device may not publish so");
@@ -587,7 +590,7 @@ static mpp_err take_opened(struct mpp_service *s, struct incoming *in,
 	}
 	service_path_packet(s, in, response,
 			    s->msg.type != MSG_ENDPOINT_REQUEST);
-	take_header_ack(b, h, in->now);
+	take_header_ack(s, b, h, in->now);
 	if (readable == MPP_OK)
 		take_acknowledge(s, b, &s->msg);
 	take_datagram(s, in, h, readable);

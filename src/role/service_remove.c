@@ -29,9 +29,8 @@ bool service_leaving(const struct mpp_service *s, const struct device *d)
 
 enum { ID_BITS_MIN = 100 };
 
-/* The device of an account whose UDF begins with this text. */
-static mpp_err find_device(const struct mpp_service *s, uint32_t account,
-			   mpp_bytes id, uint32_t *device)
+mpp_err service_find_device(const struct mpp_service *s, uint32_t account,
+			    mpp_bytes id, uint32_t *device)
 {
 	uint32_t i = account_at(&s->state, account)->devices;
 	uint8_t udf[MPP_UDF_LEN];
@@ -64,7 +63,7 @@ mpp_err mpp_service_device_remove(mpp_service *s, mpp_bytes account,
 
 	if (err != MPP_OK)
 		return err;
-	err = find_device(s, c.account, id, &c.index);
+	err = service_find_device(s, c.account, id, &c.index);
 	if (err != MPP_OK)
 		return err;
 	d = device_at(&s->state, c.index);

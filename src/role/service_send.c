@@ -139,7 +139,8 @@ bool service_behind(const struct mpp_service *s, const struct binding *b)
 {
 	if ((b->flags & BIND_SUBSCRIBED) == 0)
 		return false;
-	return account_newer(&s->state, account_of(s, b), b->filter,
+	return (b->token & TOKEN_DUE) != 0 ||
+	       account_newer(&s->state, account_of(s, b), b->filter,
 			     b->acked) != NONE;
 }
 
@@ -173,16 +174,22 @@ static mpp_err send_notify(struct mpp_service *s, uint32_t slot,
 	struct msg_common common = service_common(s, &b->path, now.wall, 0);
 	struct vector v = {b->filter, b->acked, 0, true, 0, false};
 	struct outgoing o;
+	bool token;
+	mpp_err err;
 
 	if (!service_begin(s, out, (b->flags & BIND_JSON) != 0, &o))
 		return MPP_ERR_NOSPACE;
 	v.room = o.w.cap;
 	msg_begin(&o.w, MSG_NOTIFY);
 	msg_put_common(&o.w, &common);
+	token = service_token_put(s, &o.w, b, now.wall);
 	service_put_vector(s, &o.w, account_of(s, b), &v);
 	msg_end(&o.w);
-	return service_finish(s, slot, &o, &b->path, FLAG_ACK_WANTED, NULL,
-			      out);
+	err = service_finish(s, slot, &o, &b->path, FLAG_ACK_WANTED, NULL, out);
+	b->token &= (uint8_t)~TOKEN_SENT;
+	if (token && err == MPP_OK)
+		b->token |= TOKEN_SENT;
+	return err;
 }
 
 void service_publish_to(struct mpp_service *s, uint32_t slot, mpp_instant now,

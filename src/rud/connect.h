@@ -22,7 +22,7 @@ enum rud_initiator_type {
 	RUD_INIT_HELLO = 2,
 	RUD_INIT_EXCHANGE = 3,
 	RUD_INIT_COMPLETE = 4,
-	RUD_INIT_TICKET = 5, /* not built: dropped */
+	RUD_INIT_TICKET = 5,
 };
 
 enum rud_responder_type {

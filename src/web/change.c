@@ -351,16 +351,12 @@ static bool is_device_id(mpp_bytes text)
 	return err == MPP_OK || err == MPP_ERR_AUTH;
 }
 
-void change_remove_device(struct request *q)
+/* What was asked about a device, with what is to be done when it is durable.
+ */
+static void answer_device(struct request *q, mpp_err err, request_done_fn *done)
 {
-	mpp_err err = MPP_ERR_SYNTAX;
-
-	q->op = ++q->web->op;
-	if (is_device_id(q->args[1]))
-		err = mpp_service_device_remove(q->web->config.service,
-						q->args[0], q->args[1], q->op);
 	if (err == MPP_OK)
-		change_wait(q, removed);
+		change_wait(q, done);
 	else if (err == MPP_ERR_NOTFOUND)
 		answer_error(q, MHD_HTTP_NOT_FOUND, "no_such_device",
 			     "there is no such account, or it has no such "
@@ -376,4 +372,41 @@ void change_remove_device(struct request *q)
 		change_no_room(q, "operations");
 	else
 		answer_internal(q, err);
+}
+
+void change_remove_device(struct request *q)
+{
+	mpp_err err = MPP_ERR_SYNTAX;
+
+	q->op = ++q->web->op;
+	if (is_device_id(q->args[1]))
+		err = mpp_service_device_remove(q->web->config.service,
+						q->args[0], q->args[1], q->op);
+	answer_device(q, err, removed);
+}
+
+/* ---- tokens ---- */
+
+static void revoked(struct request *q, const mpp_result *result)
+{
+	const bool all = q->args[1].len == 0;
+	const mpp_bytes whose = q->args[all ? 0 : 1];
+
+	(void)result;
+	log_write_bytes(LOG_LEVEL_INFO, "tokens revoked",
+			all ? "account" : "device", whose);
+	answer_text(q, MHD_HTTP_OK, all ? "account" : "device", whose);
+}
+
+/* Of a device, or of the whole account. */
+void change_revoke_tokens(struct request *q)
+{
+	mpp_err err = MPP_ERR_SYNTAX;
+
+	q->op = ++q->web->op;
+	if (q->args[1].len == 0 || is_device_id(q->args[1]))
+		err = mpp_service_token_revoke(q->web->config.service,
+					       q->args[0], q->args[1], q->op,
+					       q->web->now.wall);
+	answer_device(q, err, revoked);
 }

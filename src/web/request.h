@@ -114,6 +114,7 @@ void change_add_account(struct request *q);
 void change_publish(struct request *q);
 void change_remove_device(struct request *q);
 void change_remove_account(struct request *q);
+void change_revoke_tokens(struct request *q);
 /* The change was accepted under q->op: wait for it, then call done. */
 void change_wait(struct request *q, request_done_fn *done);
 /* The change was refused for want of room. */

@@ -27,7 +27,7 @@ PROGRAMS = {"mppd", "mppctl", "mpp", "mppbench", "mppsim"}
 # the table of primitives that the core is given, so it lies at the bottom.
 PUBLIC = {
     "base": "base", "crypto": "base", "limits": "base",
-    "jsonbcd": "jsonbcd", "udf": "udf", "rud": "rud",
+    "jsonbcd": "jsonbcd", "udf": "udf", "rud": "rud", "token": "rud",
     "presence": "presence", "client": "role", "service": "role",
     "loop": "loop", "mpp": "loop",
 }

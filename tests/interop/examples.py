@@ -112,7 +112,8 @@ STREAM = (3, 0x01020304)
 RANDOMS = (bytes(range(0xf0, 0xf8)), bytes(range(0xe0, 0xe8)))
 REPLY_IDS = {"hello": bytes(range(0x50, 0x60)),
              "complete": bytes(range(0x60, 0x70)),
-             "exchange": bytes(range(0x70, 0x80))}
+             "exchange": bytes(range(0x70, 0x80)),
+             "ticket": bytes(range(0x20, 0x30))}
 CLIENT_ID = bytes(range(0x30, 0x40))
 INSTANCE = bytes(range(0x11, 0x19))
 INVITATION = bytes(range(0xb0, 0xc0))
@@ -363,6 +364,54 @@ def exchange():
     }
 
 
+TOKEN_KEY_ID = bytes(range(0xd0, 0xd4))
+TOKEN_KEY = bytes(range(0x40, 0x60))
+TOKEN_NONCE = bytes(range(0x98, 0xb0))
+
+
+def token():
+    """(token, shared secret, examples)"""
+    claims = jsonb_pieces({
+        "Version": 1, "Account": ACCOUNT,
+        "Device": m.udf_text(m.udf(1, DEVICE.public), 260),
+        "Rights": ["subscribe"], "Issued": NOW_MS - 86400000,
+        "Expires": NOW_MS + 29 * 86400000, "Proven": NOW_MS - 86400000})
+    made, secret = m.mint_token(TOKEN_KEY_ID, TOKEN_KEY, TOKEN_NONCE,
+                                octets_of(claims))
+    assert m.open_token(made, TOKEN_KEY) == (octets_of(claims), secret)
+    return made, secret, {
+        "token.key": [(TOKEN_KEY, "")], "token.claims": claims,
+        "token": [(made[:4], "key id"), (made[4:28], "nonce"),
+                  (made[28:-16], "the claims, sealed"),
+                  (made[-16:], "tag")],
+        "token.secret": [(secret, "")]}
+
+
+def ticket(first, answer):
+    """The exchange once more, by token."""
+    made, secret, out = token()
+    head = head_pieces(m.TICKET, "InitiatorTicket", 1, REPLY_IDS["ticket"],
+                       {"Token": made})
+    prologue = b"RUD/1" + octets_of(head)
+    noise = m.NoisePsk(1, prologue, secret)
+    sealed = noise.write1(first, EPH_INITIATOR)
+    peer = m.NoisePsk(1, prologue, secret)
+    assert peer.read1(sealed) == first
+    back = peer.write2(answer, EPH_RESPONDER)
+    assert noise.read2(back) == answer and noise.split() == peer.split()
+    return {
+        **out,
+        "ticket": with_padding(head + [
+            (m.put_int(len(sealed)), "length of noise_message"),
+            (sealed[:32], "e"), (sealed[32:], "the payload, sealed")]),
+        "ticket.responder": answer_pieces(
+            m.R_COMPLETE, "ResponderComplete", 1, REPLY_IDS["ticket"], {},
+            [(m.put_int(len(back)), "length of noise_message"),
+             (back[:32], "e"), (back[32:], "the payload, sealed")]),
+        "ticket.to-service": [(noise.split()[0], "")],
+        "ticket.to-device": [(noise.split()[1], "")]}
+
+
 def key_pieces(k):
     found = m.packet_keys(k)
     return [(found.key, "key"), (found.salt, "salt"), (found.hdr, "hdr")]
@@ -460,6 +509,8 @@ def compute():
     noise, connected = exchange()
     return {**primitives(), **keys(), **invitation(), **in_the_clear(),
             **complete(), **connected, **packets(noise), **reset(),
+            **ticket(octets_of(connected["exchange.payload"]),
+                     octets_of(connected["responder.payload"])),
             **messages()}
 
 

@@ -346,9 +346,85 @@ class Noise:
         return first[:32], second[:32]
 
 
+class NoisePsk(Noise):
+    """One side of Noise_NNpsk0."""
+
+    def __init__(self, suite, prologue, psk):
+        # pylint: disable=super-init-not-called
+        self.suite = SUITES[suite]
+        self.h = self.suite.name.replace(b"_IK_", b"_NNpsk0_").ljust(
+            64, b"\0")
+        self.ck, self.k, self.n = self.h, None, 0
+        self.e, self.re, self.psk = None, None, psk
+        self.mix_hash(prologue)
+
+    def mix_key_and_hash(self, material):
+        temp = hmac512(self.ck, material)
+        self.ck = hmac512(temp, b"\x01")
+        second = hmac512(temp, self.ck, b"\x02")
+        self.k, self.n = hmac512(temp, second, b"\x03")[:32], 0
+        self.mix_hash(second)
+
+    def mix_e(self, public):
+        self.mix_hash(public)
+        self.mix_key(public)
+
+    def write1(self, payload, ephemeral):
+        self.e = ephemeral
+        self.mix_key_and_hash(self.psk)                    # psk
+        self.mix_e(self.e.public)                          # e
+        return self.e.public + self.encrypt(payload)
+
+    def read1(self, message):
+        reader = Reader(message)
+        self.re = reader.take(self.suite.length)
+        self.mix_key_and_hash(self.psk)                    # psk
+        self.mix_e(self.re)                                # e
+        return self.decrypt(reader.rest())
+
+    def write2(self, payload, ephemeral):
+        self.e = ephemeral
+        self.mix_e(self.e.public)                          # e
+        self.mix_key(self.e.dh(self.re))                   # ee
+        return self.e.public + self.encrypt(payload)
+
+    def read2(self, message):
+        reader = Reader(message)
+        self.re = reader.take(self.suite.length)
+        self.mix_e(self.re)                                # e
+        self.mix_key(self.e.dh(self.re))                   # ee
+        return self.decrypt(reader.rest())
+
+
+# ---- section 10: tokens ----
+
+def token_keys(token_key, nonce):
+    """(key that seals the claims, shared secret)."""
+    prk = hmac512(nonce, token_key)
+    return (hmac512(prk, b"rud1 token key\x01")[:32],
+            hmac512(prk, b"rud1 token psk\x01")[:32])
+
+
+def mint_token(key_id_octets, token_key, nonce, claims):
+    """(token, shared secret) of claims, which are octets."""
+    key, secret = token_keys(token_key, nonce)
+    head = key_id_octets + nonce
+    return head + AESGCM(key).encrypt(bytes(12), claims, head), secret
+
+
+def open_token(token, token_key):
+    """(claims, shared secret)."""
+    key, secret = token_keys(token_key, token[4:28])
+    try:
+        claims = AESGCM(key).decrypt(bytes(12), token[28:], token[:28])
+    except InvalidTag:
+        raise Bad("not a token of this key") from None
+    return claims, secret
+
+
 # ---- section 5.3: connection datagrams ----
 
-ERROR, HELLO, EXCHANGE, COMPLETE = 0, 2, 3, 4
+ERROR, HELLO, EXCHANGE, COMPLETE, TICKET = 0, 2, 3, 4, 5
 R_ERROR, R_CHALLENGE, R_COMPLETE = 0, 2, 3
 
 
@@ -739,6 +815,7 @@ class Client:
         self.seen = set()
         self.notes = []        # publications not asked for yet
         self.flow = []         # names of what went over the wire
+        self.tokens = []       # (token, shared secret) that came
 
     # -- connecting: section 5 --
 
@@ -815,6 +892,30 @@ class Client:
         sealed = noise.write1(payload, KeyPair(self.suite))
         self.flow.append("Exchange" if kind == EXCHANGE else "Complete")
         return self.ask(pad(head + put_bytes(sealed)), reply_id), noise
+
+    def send_ticket(self, first, token, secret, challenge=None, suite=None):
+        """The answer to one Ticket, and the handshake."""
+        suite = self.suite if suite is None else suite
+        reply_id, self.client_id = fresh_id(), fresh_id()
+        extensions = {} if challenge is None else {"Challenge": challenge}
+        extensions["Token"] = token
+        head = initiator_head(TICKET, suite, reply_id, extensions)
+        noise = NoisePsk(suite, b"RUD/1" + head, secret)
+        payload = first_payload(
+            self.client_id, self.invitation.account, self.stamp(),
+            self.instance, self.encode(first) if first else b"")
+        sealed = noise.write1(payload, KeyPair(suite))
+        self.flow.append("Ticket")
+        return self.ask(pad(head + put_bytes(sealed)), reply_id), noise
+
+    def come_back(self, first, token, secret):
+        """Ticketed; the first answer. The connection is not confirmed yet."""
+        answer, noise = self.send_ticket(first, token, secret)
+        offered = None
+        if answer.kind == R_CHALLENGE:
+            challenge, offered = self.take_challenge(answer)
+            answer, noise = self.send_ticket(first, token, secret, challenge)
+        return self.take_complete(answer, noise, offered)
 
     def take_complete(self, answer, noise, offered):
         if answer.kind != R_COMPLETE or answer.extensions:
@@ -895,10 +996,14 @@ class Client:
     def take(self, header, said):
         kind, members = next(iter(said.items())) if said else (None, {})
         before = self.held
+        if "Token" in members:
+            self.tokens.append((binary(members["Token"]["Token"]),
+                                binary(members["Token"]["SharedSecret"])))
         if kind in ("PresenceNotify", "PresenceConnectResponse",
                     "PresenceStatus"):
             self.held = max(self.held, members.get("Serial", 0))
-        if kind == "PresenceNotify" and self.held > before:
+        if kind == "PresenceNotify" and self.held > before \
+                and "StoreStatus" in members:
             self.notes.append(members)
         if self.held > before or header.flags & ACK_WANTED:
             self.send(message("PresenceAcknowledge", Acknowledge=self.held),

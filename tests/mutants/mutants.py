@@ -12,6 +12,7 @@ CHANGE = "role/test_change"
 REMOVE = "role/test_account_remove"
 PATH = "role/test_path"
 RESET = "role/test_reset"
+TICKET = "role/test_ticket"
 # The simulator, with every fault at once.
 SIM = "mppsim"
 
@@ -62,6 +63,40 @@ MUTANTS = [
      "return (d->rights & 0) != 0 ||", [ADMIT]),
     ("a removed device stays connected", "src/role/service_remove.c",
      "b->flags = BIND_ENDING;", "b->device = 0;", [ADMIT]),
+    ("an expired token is accepted", "src/role/service_ticket.c",
+     "if (now.us / MS >= t->token.claims.expires_ms)", "if (0)", [TICKET]),
+    ("a token is good for every account", "src/role/service_admit.c",
+     "if (ad->device == NONE || ad->device != s->ticket.device ||\n"
+     "\t    ad->account != s->ticket.account)",
+     "if (ad->device == NONE && s->ticket.device == NONE)", [TICKET]),
+    ("a revoked token is accepted", "src/role/service_ticket.c",
+     "if (revoked(s, t))\n\t\treturn", "if (0)\n\t\treturn", [TICKET]),
+    ("a connection by a revoked token goes on", "src/role/service_ticket.c",
+     "b->token = TOKEN_REVOKED;\n\t\t\theap_set(&s->state.due, slot, 0);",
+     "b->token = TOKEN_REVOKED;", [TICKET]),
+    ("a mark does not reach the disk", "src/role/service_ticket.c",
+     "\tput_mark(s, &c);\n", "", [TICKET]),
+    ("a Ticket needs no newer Timestamp", "src/role/service_admit.c",
+     "if (ad->status == 0)\n\t\tcheck_timestamp(s);",
+     "if (ad->status == 0 && !s->ticket.on)\n\t\tcheck_timestamp(s);",
+     [TICKET]),
+    ("a token is not erased before it is used", "src/role/client_ticket.c",
+     "if (c->token_state != CLIENT_TOKEN_STORED)\n\t\treturn;\n\t/*",
+     "if (c->token_len == 0)\n\t\treturn;\n\t/*", [TICKET]),
+    ("a token gives rights that the device has not",
+     "src/role/service_data.c",
+     "->rights & b->rights & right)", "->rights & right)", [TICKET]),
+    ("renewal adds rights", "src/role/service_ticket.c",
+     "k.rights = d->rights & b->rights & MPP_RIGHTS_ALL;",
+     "k.rights = d->rights & MPP_RIGHTS_ALL;", [TICKET]),
+    ("renewal proves the device key", "src/role/service_ticket.c",
+     "b->proven_s = (uint32_t)(t->on ? t->token.claims.proven_ms / 1000\n"
+     "\t\t\t\t       : now.us / 1000000);",
+     "b->proven_s = (uint32_t)(now.us / 1000000);", [TICKET]),
+    ("a Challenge for a Complete is good for a Ticket",
+     "src/role/service_connect.c",
+     "return q->c->type == RUD_INIT_TICKET ? s->ticket_cookie_secret",
+     "return q->c->type == 255 ? s->ticket_cookie_secret", [TICKET]),
     ("the client takes any service key", "src/role/client_connect.c",
      "bool found = c->n_pins == 0;", "bool found = true;", [ADMIT]),
     ("the client takes another key than the known one",
@@ -116,7 +151,7 @@ MUTANTS = [
     ("a lower request serial is answered", "src/role/service_data.c",
      "} else if (serial < b->request) {", "} else if (0) {", [REQUESTS]),
     ("everybody may publish", "src/role/service_data.c",
-     "if ((d->rights & MPP_RIGHT_PUBLISH) == 0 ||", "if (", [REQUESTS]),
+     "if (!may(s, b, MPP_RIGHT_PUBLISH) ||", "if (", [REQUESTS]),
     ("the answer goes to the old path", "src/role/service_data.c",
      "if (service_finish(s, q->in.slot, &q->o, q->in.from, 0, &q->in,\n"
      "\t\t\t   q->in.out) != MPP_OK)\n\t\ts->count.send_errors++;\n}",

@@ -20,11 +20,11 @@ import sys
 import tempfile
 
 from mutants import (ADMIT, CHANGE, DELIVER, MUTANTS, PATH, REMOVE, REQUESTS,
-                     RESET, SIM)
+                     RESET, SIM, TICKET)
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
-TESTS = [DELIVER, ADMIT, REQUESTS, CHANGE, REMOVE, PATH, RESET]
+TESTS = [DELIVER, ADMIT, REQUESTS, CHANGE, REMOVE, PATH, RESET, TICKET]
 FOLDERS = ["base", "jsonbcd", "udf", "rud", "presence", "role", "crypto"]
 EXTRA = ["src/store/mem.c", "src/store/batch.c", "src/store/error.c"]
 FLAGS = ["-std=c11", "-g", "-O1", "-fno-strict-aliasing", "-w",

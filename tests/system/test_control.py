@@ -251,6 +251,9 @@ BAD_REQUESTS = [
                                        404),
     ("POST", "/v1/accounts/nobody/invitations", 404),
     ("DELETE", "/v1/accounts/nobody/devices/MB5S-R4AJ-3FBT-7NHO-T26Z", 404),
+    ("DELETE", "/v1/accounts/nobody/tokens", 404),
+    ("DELETE", "/v1/accounts/nobody/devices/me/tokens", 400),
+    ("GET", "/v1/accounts/nobody/tokens", 405),
 ]
 
 

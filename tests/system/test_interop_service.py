@@ -79,7 +79,15 @@ def subscribed(service, *options, first=None, **kind):
     device = enrolled(service, *options, **kind)
     first = first or SUBSCRIBE
     device.confirm(device.connect(first))
+    if "PresenceConnectRequest" in first:
+        given(device)
     return device
+
+
+def given(device):
+    """The token that comes with a subscription."""
+    wait_for(lambda: device.tokens or device.pump(0.2) and device.tokens)
+    return device.tokens[-1]
 
 
 # ---- the whole way ----
@@ -125,7 +133,7 @@ def test_enrol_subscribe_notify_acknowledge_close(service, suite, as_json):
 
 def test_immediate(service):
     device = subscribed(service)
-    assert device.flow == ["Exchange", "ResponderComplete", "confirm"]
+    assert device.flow[:3] == ["Exchange", "ResponderComplete", "confirm"]
 
 
 def test_deferred(service):
@@ -140,7 +148,7 @@ def test_deferred(service):
 def test_address_of_a_known_key_is_proved_too(mppd_factory):
     service = Service(mppd_factory(service="always-challenge = yes").start())
     device = subscribed(service)
-    assert device.flow == ["Exchange"] + FIRST_CONTACT[1:] + ["confirm"]
+    assert device.flow[:5] == ["Exchange"] + FIRST_CONTACT[1:] + ["confirm"]
 
 
 def test_hello_names_what_is_there(service):
@@ -475,7 +483,7 @@ def test_stranger_hears_nothing(service):
                  m.pad(hello, 1199), m.pad(hello, 1453),
                  m.pad(m.initiator_head(m.HELLO, 0, bytes(16), {
                      "Suites": b"\x01"}) + b"\x00"),
-                 m.pad(m.initiator_head(5, 1, m.fresh_id(), {}) + b"\x00")):
+                 m.pad(m.initiator_head(6, 1, m.fresh_id(), {}) + b"\x00")):
         sock.send(data)
         with pytest.raises(socket.timeout):
             sock.recv(2048)
@@ -507,3 +515,96 @@ def test_removed_device_is_told(service):
     assert m.get_close(got[1]["Close"])[0] == 403 and got[2] is None
     assert refusal(device).status == 403
 
+
+
+# ---- section 10: tokens ----
+
+@pytest.mark.parametrize("as_json", [False, True], ids=["JSON-B", "JSON"])
+@pytest.mark.parametrize("suite", [1, 2], ids=["25519", "448"])
+def test_comes_back_by_ticket(service, suite, as_json):
+    device = subscribed(service, suite=suite, as_json=as_json)
+    token = given(device)
+    device.tx = device.rx = None
+    device.flow.clear()
+    device.confirm(device.come_back(SUBSCRIBE, *token))
+    assert device.flow[:3] == ["Ticket", "ResponderComplete", "confirm"]
+    assert len(service.connections()) == 1
+    assert service.counters()["tickets"] == 1
+    serial = service.publish("mmm_Inbound=7")
+    while device.notified()["Serial"] != serial:
+        pass
+    wait_for(lambda: len(device.tokens) > 1 or device.pump(0.2))
+    assert device.tokens[-1] != token
+
+
+def test_ticket_of_the_other_suite(service):
+    device = subscribed(service)
+    token = given(device)
+    answer, noise = device.send_ticket(SUBSCRIBE, *token, suite=2)
+    assert answer.kind == m.R_COMPLETE
+    device.confirm(device.take_complete(answer, noise, None))
+    assert service.counters()["tickets"] == 1
+
+
+def test_ticket_with_another_secret(service):
+    device = subscribed(service)
+    token, secret = given(device)
+    other = secret[:-1] + bytes([secret[-1] ^ 1])
+    before = service.counters()["drop_auth"]
+    device.sock.settimeout(1)
+    with pytest.raises(m.Silence):
+        device.ask(*ticket_datagram(device, token, other), seconds=1.0)
+    assert service.counters()["drop_auth"] == before + 1
+    answer = device.ask(*ticket_datagram(device, token, secret))
+    assert answer.kind == m.R_COMPLETE
+
+
+def ticket_datagram(device, token, secret):
+    reply_id, client_id = m.fresh_id(), m.fresh_id()
+    head = m.initiator_head(m.TICKET, 1, reply_id, {"Token": token})
+    noise = m.NoisePsk(1, b"RUD/1" + head, secret)
+    sealed = noise.write1(m.first_payload(
+        client_id, ACCOUNT, device.stamp(), device.instance,
+        m.write_jsonb(SUBSCRIBE)), m.KeyPair(1))
+    return m.pad(head + m.put_bytes(sealed)), reply_id
+
+
+def test_ticket_not_known(service):
+    device = subscribed(service)
+    token, secret = given(device)
+    for at in (0, 10, len(token) - 1):
+        bad = token[:at] + bytes([token[at] ^ 1]) + token[at + 1:]
+        datagram, reply_id = ticket_datagram(device, bad, secret)
+        answer = device.ask(datagram, reply_id)
+        assert answer.kind == m.R_ERROR
+        assert m.get_close(answer.extensions["Close"])[0] == 401
+
+
+def minted(service, device, **changes):
+    """A token of the service's own key, with claims of ours."""
+    lines = (service.mppd.state / "service.key").read_text().split()
+    key_id = bytes.fromhex(lines[lines.index("token-id") + 1])
+    key = bytes.fromhex(lines[lines.index("token") + 1])
+    now = int(time.time() * 1000)
+    claims = {"Version": 1, "Account": ACCOUNT,
+              "Device": m.udf_text(m.udf(1, device.device.public), 140),
+              "Rights": ["subscribe"], "Issued": now,
+              "Expires": now + 60000, "Proven": 0, **changes}
+    return m.mint_token(key_id, key, m.os.urandom(24),
+                        m.write_jsonb(claims))
+
+
+def test_minted_elsewhere(service):
+    device = enrolled(service)
+    device.confirm(device.come_back(SUBSCRIBE, *minted(service, device)))
+    # Never proved by its key, so nothing is renewed.
+    device.request("PresenceHeartbeat")
+    assert not device.tokens
+    with pytest.raises(m.Refused) as refused:
+        device.come_back(SUBSCRIBE, *minted(
+            service, device, Account="bob@example.com"))
+    assert refused.value.status == 403
+    answer, _ = device.send_ticket(SUBSCRIBE, *minted(
+        service, device, Expires=int(time.time() * 1000) - 1,
+        Issued=1))
+    assert m.get_close(answer.extensions["Close"])[0] == 410

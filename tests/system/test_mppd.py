@@ -119,7 +119,7 @@ def test_the_socket_s_group(mppd_factory):
 def test_secrets_are_not_in_the_log(mppd):
     key = (mppd.state / "service.key").read_text()
     secrets = re.findall(r"[0-9a-f]{32,}", key)
-    assert len(secrets) == 4
+    assert len(secrets) == 5
     for secret in secrets:
         assert secret not in mppd.log
 

@@ -27,11 +27,17 @@ static bool created;
 	"404142434445464748494a4b4c4d4e4f5051525354555657"
 #define SID "58595a5b5c5d5e5f6061626364656667"
 #define RESET "68696a6b6c6d6e6f707172737475767778797a7b7c7d7e7f8081828384858687"
-#define HEAD "mppd service key 1\n"
+#define TOKEN_ID "88898a8b"
+#define TOKEN "8c8d8e8f909192939495969798999a9b9c9d9e9fa0a1a2a3a4a5a6a7a8a9aaab"
+#define HEAD_1 "mppd service key 1\n"
+#define HEAD "mppd service key 2\n"
 #define LINE_1 "x25519 " X25519 "\n"
 #define LINE_2 "x448 " X448 "\n"
 #define LINE_3 "stream-id " SID "\n"
 #define LINE_4 "reset " RESET "\n"
+#define LINE_5 "token-id " TOKEN_ID "\n"
+#define LINE_6 "token " TOKEN "\n"
+#define LINES_4 LINE_4 LINE_5 LINE_6
 
 static int setup(void **state)
 {
@@ -115,11 +121,13 @@ static void test_two_keys_differ(void **state)
 	assert_memory_not_equal(first.x448, secrets.x448, 56);
 	assert_memory_not_equal(first.sid_key, secrets.sid_key, 16);
 	assert_memory_not_equal(first.reset_key, secrets.reset_key, 32);
+	assert_memory_not_equal(first.token.id, secrets.token.id, 4);
+	assert_memory_not_equal(first.token.key, secrets.token.key, 32);
 }
 
 static void test_octets_stand_where_they_should(void **state)
 {
-	static const char text[] = HEAD LINE_1 LINE_2 LINE_3 LINE_4;
+	static const char text[] = HEAD LINE_1 LINE_2 LINE_3 LINES_4;
 	unsigned i;
 
 	(void)state;
@@ -133,6 +141,42 @@ static void test_octets_stand_where_they_should(void **state)
 		assert_int_equal(secrets.sid_key[i], 0x58 + i);
 	for (i = 0; i < 32; i++)
 		assert_int_equal(secrets.reset_key[i], 0x68 + i);
+	for (i = 0; i < 4; i++)
+		assert_int_equal(secrets.token.id[i], 0x88 + i);
+	for (i = 0; i < 32; i++)
+		assert_int_equal(secrets.token.key[i], 0x8c + i);
+}
+
+/* A file of version 1 keeps its keys and gets a token key, once. */
+static void test_older_is_completed(void **state)
+{
+	static const char text[] = HEAD_1 LINE_1 LINE_2 LINE_3 LINE_4;
+	static const char same[] = HEAD LINE_1 LINE_2 LINE_3 LINE_4 "token-id ";
+	mpp_service_secrets first;
+	char after[600] = {0};
+	struct stat st;
+	int fd;
+
+	(void)state;
+	put(text, sizeof(text) - 1, 0400);
+	assert_int_equal(load(), MPP_OK);
+	assert_false(created);
+	assert_int_equal(secrets.x25519[31], 31);
+	assert_int_equal(secrets.reset_key[31], 0x68 + 31);
+	first = secrets;
+	fd = open(path, O_RDONLY);
+	assert_true(read(fd, after, sizeof(after) - 1) > 0);
+	assert_int_equal(close(fd), 0);
+	assert_memory_equal(after, same, sizeof(same) - 1);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode, S_IFREG | 0600);
+	assert_int_equal(access(temp, F_OK), -1);
+	assert_int_equal(load(), MPP_OK);
+	assert_memory_equal(&secrets, &first, sizeof(first));
+	/* Another one gets another key. */
+	put(text, sizeof(text) - 1, 0600);
+	assert_int_equal(load(), MPP_OK);
+	assert_memory_not_equal(secrets.token.key, first.token.key, 32);
 }
 
 static const struct row {
@@ -143,30 +187,36 @@ static const struct row {
 	{"nothing", "", "damaged"},
 	{"only a line end", "\n", "damaged"},
 	{"another file", "-----BEGIN PRIVATE KEY-----\n", "damaged"},
-	{"a newer version", "mppd service key 2\nany", "newer version"},
+	{"a newer version", "mppd service key 3\nany", "newer version"},
+	{"version 1 with the lines of this one",
+	 HEAD_1 LINE_1 LINE_2 LINE_3 LINES_4, "damaged"},
+	{"this version with the lines of version 1",
+	 HEAD LINE_1 LINE_2 LINE_3 LINE_4, "damaged"},
 	{"the head alone", HEAD, "damaged"},
-	{"a line is missing", HEAD LINE_1 LINE_2 LINE_3, "damaged"},
-	{"lines changed places", HEAD LINE_2 LINE_1 LINE_3 LINE_4, "damaged"},
-	{"a line twice", HEAD LINE_1 LINE_1 LINE_2 LINE_3 LINE_4, "damaged"},
-	{"something follows", HEAD LINE_1 LINE_2 LINE_3 LINE_4 "\n", "damaged"},
-	{"no line end at the end", HEAD LINE_1 LINE_2 LINE_3 "reset " RESET,
+	{"a line is missing", HEAD LINE_1 LINE_2 LINE_3 LINE_4 LINE_5,
 	 "damaged"},
+	{"lines changed places", HEAD LINE_2 LINE_1 LINE_3 LINES_4, "damaged"},
+	{"a line twice", HEAD LINE_1 LINE_1 LINE_2 LINE_3 LINES_4, "damaged"},
+	{"something follows", HEAD LINE_1 LINE_2 LINE_3 LINES_4 "\n",
+	 "damaged"},
+	{"no line end at the end",
+	 HEAD LINE_1 LINE_2 LINE_3 LINE_4 LINE_5 "token " TOKEN, "damaged"},
 	{"line ends of another world",
-	 "mppd service key 1\r\n" LINE_1 LINE_2 LINE_3 LINE_4, "damaged"},
+	 "mppd service key 2\r\n" LINE_1 LINE_2 LINE_3 LINES_4, "damaged"},
 	{"a digit is missing",
 	 HEAD LINE_1 LINE_2 "stream-id "
 			    "8595a5b5c5d5e5f6061626364656667"
-			    "\n" LINE_4,
+			    "\n" LINES_4,
 	 "damaged"},
-	{"a digit too many", HEAD LINE_1 LINE_2 "stream-id " SID "0\n" LINE_4,
+	{"a digit too many", HEAD LINE_1 LINE_2 "stream-id " SID "0\n" LINES_4,
 	 "damaged"},
 	{"no hex digit",
 	 HEAD LINE_1 LINE_2
-	 "stream-id g8595a5b5c5d5e5f6061626364656667\n" LINE_4,
+	 "stream-id g8595a5b5c5d5e5f6061626364656667\n" LINES_4,
 	 "damaged"},
 	{"capital hex digits, which are never written",
 	 HEAD LINE_1 LINE_2
-	 "stream-id 58595A5B5C5D5E5F6061626364656667\n" LINE_4,
+	 "stream-id 58595A5B5C5D5E5F6061626364656667\n" LINES_4,
 	 "damaged"},
 };
 
@@ -201,7 +251,7 @@ static void test_malformed_is_refused(void **state)
 /* Every cut of a good file is refused, as is each with one octet zeroed. */
 static void test_every_cut_is_refused(void **state)
 {
-	static const char good[] = HEAD LINE_1 LINE_2 LINE_3 LINE_4;
+	static const char good[] = HEAD LINE_1 LINE_2 LINE_3 LINES_4;
 	char text[sizeof(good)];
 	size_t i;
 
@@ -218,7 +268,7 @@ static void test_every_cut_is_refused(void **state)
 
 static void test_wide_permissions_are_refused(void **state)
 {
-	static const char text[] = HEAD LINE_1 LINE_2 LINE_3 LINE_4;
+	static const char text[] = HEAD LINE_1 LINE_2 LINE_3 LINES_4;
 	static const mode_t modes[] = {0640, 0604, 0620, 0602, 0610,
 				       0601, 0644, 0666, 0777};
 	size_t i;
@@ -280,7 +330,7 @@ static int load_as_nobody(void)
 
 static void test_as_nobody(void **state)
 {
-	static const char text[] = HEAD LINE_1 LINE_2 LINE_3 LINE_4;
+	static const char text[] = HEAD LINE_1 LINE_2 LINE_3 LINES_4;
 
 	(void)state;
 	if (geteuid() != 0)
@@ -315,6 +365,7 @@ int main(void)
 		ONE(test_what_was_made_is_read_again),
 		ONE(test_two_keys_differ),
 		ONE(test_octets_stand_where_they_should),
+		ONE(test_older_is_completed),
 		ONE(test_malformed_is_refused),
 		ONE(test_every_cut_is_refused),
 		ONE(test_wide_permissions_are_refused),

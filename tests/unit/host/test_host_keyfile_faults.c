@@ -91,16 +91,51 @@ static void assert_next_start_goes_well(bool was_there)
 	assert_int_equal(access(temp, F_OK), -1);
 }
 
-/* @return whether there was an n-th call */
-static bool run_one(size_t way, int n, bool was_there)
+/* What is there before. */
+enum before { NOTHING, OLDER, WHOLE };
+
+/* The file of version 1 with the keys of `before`. */
+static void put_older(void)
 {
+	char text[1024], *end;
+	FILE *f = fopen(path, "r");
+	size_t n;
+
+	assert_non_null(f);
+	n = fread(text, 1, sizeof(text) - 1, f);
+	assert_int_equal(fclose(f), 0);
+	text[n] = '\0';
+	text[strcspn(text, "\n") - 1] = '1';
+	end = strstr(text, "token-id ");
+	assert_non_null(end);
+	f = fopen(path, "w");
+	assert_non_null(f);
+	assert_int_equal(fwrite(text, 1, (size_t)(end - text), f), end - text);
+	assert_int_equal(fclose(f), 0);
+}
+
+/* The keys that an older file has are those of the completed one. */
+static void assert_keys_kept(void)
+{
+	assert_int_equal(load(), MPP_OK);
+	assert_false(created);
+	assert_memory_equal(&secrets, &before,
+			    offsetof(mpp_service_secrets, token));
+}
+
+/* @return whether there was an n-th call */
+static bool run_one(size_t way, int n, enum before there)
+{
+	const bool was_there = there == WHOLE;
 	mpp_err err;
 
 	(void)unlink(path);
-	if (was_there) {
+	if (there != NOTHING) {
 		assert_int_equal(load(), MPP_OK);
 		before = secrets;
 	}
+	if (there == OLDER)
+		put_older();
 	upset_arm(n, ways[way].error, ways[way].go_on);
 	err = load();
 	upset_disarm();
@@ -115,17 +150,19 @@ static bool run_one(size_t way, int n, bool was_there)
 	if (ways[way].code == 0)
 		assert_int_equal(err, MPP_OK);
 	assert_int_equal(access(temp, F_OK), -1);
+	if (there == OLDER)
+		assert_keys_kept();
 	assert_next_start_goes_well(was_there);
 	return upset.reached > 0;
 }
 
-static void every_call_fails_once(bool was_there, int calls_min)
+static void every_call_fails_once(enum before there, int calls_min)
 {
 	size_t way;
 	int n, failed = 0;
 
 	for (way = 0; way < sizeof(ways) / sizeof(ways[0]); way++) {
-		for (n = 1; run_one(way, n, was_there); n++) {
+		for (n = 1; run_one(way, n, there); n++) {
 			failed++;
 			assert_true(n < 100);
 		}
@@ -139,14 +176,21 @@ static void every_call_fails_once(bool was_there, int calls_min)
 static void test_making_it(void **state)
 {
 	(void)state;
-	every_call_fails_once(false, 10);
+	every_call_fails_once(NOTHING, 10);
 }
 
 /* open, read to the end, close */
 static void test_reading_it(void **state)
 {
 	(void)state;
-	every_call_fails_once(true, 4);
+	every_call_fails_once(WHOLE, 4);
+}
+
+/* Both, one after the other */
+static void test_completing_it(void **state)
+{
+	(void)state;
+	every_call_fails_once(OLDER, 13);
 }
 
 /* The control: a call that must succeed does make a difference. */
@@ -184,6 +228,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(test_making_it),
 		CASE(test_reading_it),
+		CASE(test_completing_it),
 		CASE(test_a_failing_call_is_a_failing_load),
 	};
 

@@ -532,7 +532,9 @@ static void raising_changes_only_what_it_names(void **state)
 	assert_int_equal(loop_state_load(dir, &after, &e), MPP_OK);
 	assert_memory_equal(&before, &after, sizeof(before));
 
-	raise = (struct loop_raise){1500, MPP_SUITE_25519, key};
+	raise = (struct loop_raise){.timestamp_ms = 1500,
+				    .service_suite = MPP_SUITE_25519,
+				    .service_key = key};
 	assert_int_equal(loop_state_raise(dir, before.instance, &raise, &e),
 			 MPP_OK);
 	memcpy(before.service_key, key, sizeof(key));
@@ -693,7 +695,9 @@ static void two_processes_at_once_end_with_the_highest(void **state)
 static void two_processes_keep_what_the_other_wrote(void **state)
 {
 	static const uint8_t key[32] = {9, 9, 9};
-	const struct loop_raise raise = {1, MPP_SUITE_25519, key};
+	const struct loop_raise raise = {.timestamp_ms = 1,
+					 .service_suite = MPP_SUITE_25519,
+					 .service_key = key};
 	struct loop_state s;
 	mpp_loop_error e;
 	pid_t child;

@@ -645,7 +645,7 @@ static void test_malformed_first_packets(void **state)
 		 1},
 		{"an error is never answered", 0, 1, {255, 0}, 2, 0},
 		{"nor one of another version", 0, 2, {255, 0}, 2, 0},
-		{"tickets are not spoken here", 5, 1, {255, 0}, 2, 0},
+		{"a Ticket without a Token: an error", 5, 1, {255, 0}, 2, 1},
 		{"an unknown type", 9, 1, {255, 0}, 2, 0},
 		{"a tag twice", 2, 1, {129, 1, 1, 129, 1, 1, 255, 0}, 8, 0},
 		{"an unknown tag twice",

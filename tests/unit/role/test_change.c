@@ -626,6 +626,16 @@ static void test_bad_records(void **state)
 		 "\1\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\1", 17, MPP_OK},
 		{"an account in an unknown state", "adave", 5, "\1\2", 2,
 		 MPP_ERR_TRAILING},
+		{"an account with revoked tokens", "aerin", 5,
+		 "\1\0\0\0\0\0\0\0\7", 9, MPP_OK},
+		{"its mark cut short", "afrank", 6, "\1\0\0\0\0\0\0\7", 8,
+		 MPP_ERR_TRAILING},
+		{"a device with revoked tokens",
+		 "dalice\0\1aaaaaaaabbbbbbbbccccccccddddddde", 40,
+		 "\1\1\0\0\0\0\0\0\0\0\7", 11, MPP_OK},
+		{"its mark cut short",
+		 "dalice\0\1aaaaaaaabbbbbbbbccccccccdddddddf", 40,
+		 "\1\1\0\0\0\0\0\0\0\7", 10, MPP_ERR_TRAILING},
 		{"the floor of serials", "f", 1, "\1\0\0\0\0\0\0\0\1", 9,
 		 MPP_OK},
 		{"it with a name", "fx", 2, "\1\0\0\0\0\0\0\0\1", 9,
@@ -703,7 +713,7 @@ static void test_impossible(void **state)
 
 static void test_init_errors(void **state)
 {
-	mpp_service_secrets none = {{0}, {0}, {0}, {0}};
+	mpp_service_secrets none = {{0}, {0}, {0}, {0}, {{0}, {0}}};
 	mpp_service_config k = {0};
 	size_t n = mpp_service_size(&k);
 	void *mem = calloc(1, n);
@@ -730,8 +740,8 @@ static void test_bill(void **state)
 		const char *name;
 		uint32_t bytes;
 	} rows[] = {
-		{"bindings", 268},    {"half_open", 136},  {"paths", 64},
-		{"devices", 176},     {"accounts", 320},   {"stores", 176},
+		{"bindings", 276},    {"half_open", 144},  {"paths", 64},
+		{"devices", 192},     {"accounts", 328},   {"stores", 176},
 		{"invitations", 128}, {"operations", 264},
 	};
 	mpp_pool_info p;

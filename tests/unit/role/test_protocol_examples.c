@@ -677,6 +677,123 @@ static bool check_responder(void)
 	       is_keys("keys.to-device", down);
 }
 
+/* ---- section 10: tokens ---- */
+
+static mpp_token_key token_key(void)
+{
+	mpp_bytes key = get("token.key");
+	mpp_token_key out = {{0xd0, 0xd1, 0xd2, 0xd3}, {0}};
+
+	assert_int_equal(key.len, sizeof(out.key));
+	memcpy(out.key, key.p, key.len);
+	return out;
+}
+
+static bool check_token(void)
+{
+	const mpp_token_key key = token_key();
+	mpp_bytes claims = get("token.claims"), want = get("token");
+	uint8_t nonce[24], room[MPP_TOKEN_MAX], secret[32];
+	mpp_buf made = {room, sizeof(room), 0};
+	mpp_token t;
+	size_t i;
+
+	for (i = 0; i < sizeof(nonce); i++)
+		nonce[i] = (uint8_t)(0x98 + i);
+	if (mpp_token_open(&crypto, &key, want, &t) != MPP_OK ||
+	    !same(claims, t.plain, want.len - 28 - MPP_TAG_LEN) ||
+	    !same(get("token.secret"), t.secret, sizeof(t.secret)))
+		return false;
+	crypto_fixed_script(&crypto, (mpp_bytes){nonce, sizeof(nonce)});
+	return mpp_token_mint(&crypto, &key, &t.claims, &made, secret) ==
+		       MPP_OK &&
+	       same(want, room, made.len) &&
+	       t.claims.issued_ms == now_ms - 86400000 &&
+	       t.claims.rights == MPP_RIGHT_SUBSCRIBE;
+}
+
+static bool begin_ticket(struct noise *hs, bool initiator, mpp_bytes prologue)
+{
+	const mpp_bytes parts[2] = {{(const uint8_t *)"RUD/1", 5}, prologue};
+	const struct noise_setup setup = {
+		.pattern = NOISE_NNPSK0,
+		.suite = 1,
+		.initiator = initiator,
+		.psk = get("token.secret").p,
+	};
+
+	return noise_init(hs, &crypto, &setup) == MPP_OK &&
+	       noise_prologue(hs, parts, 2) == MPP_OK;
+}
+
+/* The device's side: exactly the octets of the document. */
+static bool ask_ticket(struct noise *hs)
+{
+	mpp_bytes token = get("token");
+	uint8_t out[1200], id[16];
+	struct wr w = wr_init(out, sizeof(out));
+	mpp_bytes payload = get("exchange.payload");
+	mpp_buf noise;
+
+	reply_id_of(0x20, id);
+	connect_begin_initiator(&w, RUD_INIT_TICKET, 1, id);
+	ext_put(&w, EXT_TOKEN, token.p, token.len);
+	ext_put_end(&w);
+	if (!begin_ticket(hs, true, (mpp_bytes){out, w.n}))
+		return false;
+	wr_int(&w, payload.len + noise_overhead(hs));
+	noise = (mpp_buf){out, sizeof(out), w.n};
+	crypto_fixed_script(&crypto, get("ephemeral.initiator.secret"));
+	if (noise_write(hs, payload, &noise) != MPP_OK)
+		return false;
+	w.n = noise.len;
+	connect_pad(&w);
+	return written(&w, get("ticket"));
+}
+
+/* The service's: it reads that, and answers as the document does. */
+static bool answer_ticket(struct noise *hs)
+{
+	mpp_bytes payload = get("responder.payload");
+	uint8_t room[1200], out[1200];
+	mpp_buf plain = {room, sizeof(room), 0}, noise;
+	struct wr w = wr_init(out, sizeof(out));
+	struct connect c;
+
+	if (connect_read_initiator(get("ticket"), &c) != MPP_OK ||
+	    !begin_ticket(hs, false, c.prologue) ||
+	    noise_read(hs, c.noise, &plain) != MPP_OK ||
+	    !same(get("exchange.payload"), room, plain.len))
+		return false;
+	connect_begin_responder(&w, RUD_RESP_COMPLETE, 1, c.reply_id.p);
+	ext_put_end(&w);
+	wr_int(&w, payload.len + noise_overhead(hs));
+	noise = (mpp_buf){out, sizeof(out), w.n};
+	crypto_fixed_script(&crypto, get("ephemeral.responder.secret"));
+	if (noise_write(hs, payload, &noise) != MPP_OK)
+		return false;
+	w.n = noise.len;
+	return written(&w, get("ticket.responder"));
+}
+
+static bool check_ticket(void)
+{
+	struct noise i, r;
+	uint8_t room[1200], up[32], down[32], up2[32], down2[32];
+	mpp_buf out = {room, sizeof(room), 0};
+	struct connect c;
+
+	return ask_ticket(&i) && answer_ticket(&r) &&
+	       connect_read_responder(get("ticket.responder"), &c) == MPP_OK &&
+	       noise_read(&i, c.noise, &out) == MPP_OK &&
+	       same(get("responder.payload"), room, out.len) &&
+	       noise_split(&i, up, down) == MPP_OK &&
+	       noise_split(&r, up2, down2) == MPP_OK &&
+	       memcmp(up, up2, 32) == 0 && memcmp(down, down2, 32) == 0 &&
+	       same(get("ticket.to-service"), up, 32) &&
+	       same(get("ticket.to-device"), down, 32);
+}
+
 static bool check_reset(void)
 {
 	mpp_bytes reset = get("reset");
@@ -977,7 +1094,7 @@ static mpp_service *service_with_device(uint8_t *mem, size_t len,
 					const mpp_service_config *config)
 {
 	mpp_bytes pub = get("device.public"), secret = get("service.secret");
-	mpp_service_secrets secrets = {{0}, {7}, {1}, {1}};
+	mpp_service_secrets secrets = {{0}, {7}, {1}, {1}, {{0}, {0}}};
 	uint8_t key[1 + sizeof(account) + 1 + 32] = "a";
 	static const uint8_t value[] = {1, MPP_RIGHT_SUBSCRIBE, 0};
 	size_t n = sizeof(account) - 1;
@@ -1059,7 +1176,7 @@ static bool (*const checks[])(void) = {
 	check_cookie,   check_challenge,    check_error,      check_complete,
 	check_exchange, check_responder,    check_refusal,    check_packets,
 	check_nonce,    check_messages,     check_stores,     check_service,
-	check_reset,
+	check_reset,    check_token,        check_ticket,
 };
 enum { CHECKS = sizeof(checks) / sizeof(checks[0]) };
 
@@ -1084,6 +1201,8 @@ TEST(keys)
 TEST(fingerprints)
 TEST(invitation)
 TEST(hello)
+TEST(token)
+TEST(ticket)
 TEST(cookie)
 TEST(challenge)
 TEST(error)
@@ -1154,6 +1273,8 @@ int main(void)
 		cmocka_unit_test(test_fingerprints),
 		cmocka_unit_test(test_invitation),
 		cmocka_unit_test(test_hello),
+		cmocka_unit_test(test_token),
+		cmocka_unit_test(test_ticket),
 		cmocka_unit_test(test_cookie),
 		cmocka_unit_test(test_challenge),
 		cmocka_unit_test(test_error),
