@@ -461,13 +461,14 @@ static mpp_err make_link(struct mpp_client *c, const struct attempt *a,
 	return MPP_OK;
 }
 
-/* The key that this handshake proved is the service's from now on. */
+/* The key that this handshake proved is the service's from now on; not the one
+ * that was offered last, which anybody may have done meanwhile. */
 static void learn_key(struct mpp_client *c)
 {
-	if (c->have_key || !c->offered)
+	if (c->have_key)
 		return;
 	c->have_key = true;
-	memcpy(c->service_key, c->offered_key, MPP_DH_MAX);
+	memcpy(c->service_key, c->scratch.rs, MPP_DH_MAX);
 	c->want_save = true;
 }
 

@@ -192,15 +192,33 @@ static uint32_t *half_list(const struct mpp_service *s,
 	return &invitation_at(&s->state, ad->invitation)->half_open;
 }
 
-/* The Timestamp must be newer than the newest confirmed of this instance and
- * than those of its unconfirmed bindings. */
+/* Is an unconfirmed connection made of this very message? */
+static bool repeats(const struct mpp_service *s, const struct admission *ad)
+{
+	const struct half_open *h;
+	uint32_t i;
+
+	for (i = *half_list(s, ad); i != NONE; i = h->next) {
+		h = half_at(&s->state, i);
+		if (h->timestamp == ad->timestamp &&
+		    memcmp(h->instance, ad->params.instance,
+			   MPP_INSTANCE_LEN) == 0 &&
+		    h->suite == ad->key.suite &&
+		    memcmp(h->key, ad->key.raw, MPP_DH_MAX) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* The Timestamp must be newer than the newest confirmed of this instance, and
+ * none of its unconfirmed connections may have it. Those count for nothing
+ * more, and Newest does not tell of them: whoever has stolen the service's key
+ * could make them, with any Timestamp, and lock the device out. */
 static void check_timestamp(struct mpp_service *s)
 {
 	struct admission *ad = &s->admission;
 	const struct device *d;
-	const struct half_open *h;
 	uint64_t newest = 0;
-	uint32_t i;
 	int k;
 
 	if (ad->device != NONE) {
@@ -208,18 +226,9 @@ static void check_timestamp(struct mpp_service *s)
 		k = instance_find(d, ad->params.instance);
 		newest = k >= 0 ? d->instances[k].timestamp : 0;
 	}
-	for (i = *half_list(s, ad); i != NONE; i = h->next) {
-		h = half_at(&s->state, i);
-		if (memcmp(h->instance, ad->params.instance,
-			   MPP_INSTANCE_LEN) == 0 &&
-		    h->suite == ad->key.suite &&
-		    memcmp(h->key, ad->key.raw, MPP_DH_MAX) == 0 &&
-		    h->timestamp > newest)
-			newest = h->timestamp;
-	}
-	if (ad->timestamp > newest)
+	if (ad->timestamp > newest && !repeats(s, ad))
 		return;
-	ad->newest = newest;
+	ad->newest = newest != 0 ? newest : 1; /* 0 would not be said */
 	deny(ad, MPP_STATUS_UNAUTHENTIC, "Timestamp is not newer than Newest");
 }
 

@@ -550,6 +550,10 @@ static void test_replayed_exchange(void **state)
 	offer(f->data, f->len, &other, &out);
 	assert_int_equal(out.slots[0].data[16], RUD_RESP_COMPLETE);
 	assert_int_equal(pool_used("half_open"), 1);
+	/* Once more, unconfirmed as it is: refused. */
+	offer(f->data, f->len, &other, &out);
+	assert_int_equal(pool_used("half_open"), 1);
+	assert_int_equal(count()->refused, 2);
 	assert_int_equal(world_acknowledged(&w, alice), serial);
 	free(w.d[0].c);
 	w.d[0].c = NULL;
