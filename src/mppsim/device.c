@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* device.c - around a device's client: what it saves, its application, and
- * what happens to it. */
+/* device.c - around a device's client: what it saves, and its application. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "mppsim/sim.h"
 
-enum { SENDS = 100, OUTAGE = 0, MOVE = 1, RESTART = 2 };
+enum { SENDS = 100 };
 
 static const char *kind_name(mpp_client_event_kind k)
 {
@@ -51,6 +50,7 @@ void device_init(struct sim *s, uint32_t number)
 	random_bytes(r, d->config.instance, MPP_INSTANCE_LEN);
 	random_bytes(r, d->config.invitation, MPP_INVITATION_LEN);
 	d->addr = net_device_addr(d);
+	nat_new(s, d);
 	d->reach = s->now;
 }
 
@@ -83,7 +83,7 @@ void device_start(struct sim *s, struct sim_device *d)
 	device_settle(s, d);
 }
 
-static void stop(struct sim_device *d)
+void device_stop(struct sim_device *d)
 {
 	mpp_client_wipe(d->client);
 	free(d->client);
@@ -94,8 +94,11 @@ static void stop(struct sim_device *d)
 
 /* ---- events ---- */
 
-static void save(struct sim_device *d, const mpp_client_event *ev)
+static void save(struct sim *s, struct sim_device *d,
+		 const mpp_client_event *ev)
 {
+	check_saved(s, d, ev);
+	d->saved_before = d->saved_ms;
 	d->saved_ms = ev->timestamp_ms;
 	d->have_key = ev->have_service_key;
 	memcpy(d->key, ev->service_key, sizeof(d->key));
@@ -111,7 +114,7 @@ static void take(struct sim *s, struct sim_device *d,
 		  ev->status);
 	switch (ev->kind) {
 	case MPP_EV_SAVE:
-		save(d, ev);
+		save(s, d, ev);
 		break;
 	case MPP_EV_CONNECTED:
 		s->n.connects++;
@@ -145,12 +148,14 @@ static void take(struct sim *s, struct sim_device *d,
 }
 
 /* True: there was one. */
-static bool take_events(struct sim *s, struct sim_device *d)
+static bool take_events(struct sim *s, struct sim_device *d, bool forged)
 {
 	mpp_client_event ev;
 	bool any = false;
 
 	while (!s->failed && mpp_client_next_event(d->client, &ev) == MPP_OK) {
+		if (forged)
+			check_forged(s, d, &ev);
 		take(s, d, &ev);
 		any = true;
 	}
@@ -174,7 +179,7 @@ void device_settle(struct sim *s, struct sim_device *d)
 				sim_violation(s, "device %u sends without end",
 					      d->number);
 		}
-	} while (take_events(s, d));
+	} while (take_events(s, d, false));
 	queue_set(&s->queue, sim_timer(d->number, DEVICE_CLIENT),
 		  mpp_client_deadline(d->client).us);
 }
@@ -187,98 +192,11 @@ void device_receive(struct sim *s, struct sim_device *d, struct datagram *g)
 
 	sim_digest(s, (uint64_t)(uint32_t)err);
 	check_taken(s, g, err);
+	if (g->forged) {
+		s->n.forged_read += err == MPP_OK || err == MPP_ERR_KEY_CHANGED;
+		(void)take_events(s, d, true); /* before time passes */
+	}
+	if (!g->broken) /* as forged ones are */
+		check_delivered(s, d, &g->at);
 	device_settle(s, d);
-}
-
-/* ---- faults ---- */
-
-static void arm(struct sim *s, struct sim_device *d)
-{
-	uint64_t at = d->fault_at[OUTAGE];
-	unsigned i;
-
-	for (i = MOVE; i <= RESTART; i++)
-		at = d->fault_at[i] < at ? d->fault_at[i] : at;
-	queue_set(&s->queue, sim_timer(d->number, DEVICE_FAULT), at);
-}
-
-static uint64_t next(struct sim *s, uint64_t mean)
-{
-	return mean == 0 ? SIM_NEVER : s->now + rng_wait(&s->fault, mean);
-}
-
-void device_arm_faults(struct sim *s, struct sim_device *d)
-{
-	d->fault_at[OUTAGE] = next(s, s->p.outage);
-	d->fault_at[MOVE] = next(s, s->p.move);
-	d->fault_at[RESTART] = next(s, s->p.restart);
-	arm(s, d);
-}
-
-static void move(struct sim *s, struct sim_device *d)
-{
-	d->moves++;
-	d->addr = net_device_addr(d);
-	s->n.moves++;
-	sim_trace(s, "device %u moves to port %u", d->number, d->addr.port);
-	if (d->up)
-		check_reachable(s, d);
-}
-
-static void come_back(struct sim *s, struct sim_device *d)
-{
-	d->up = true;
-	sim_trace(s, "device %u has a network", d->number);
-	check_reachable(s, d);
-	if (s->p.move != 0 && rng_chance(&s->fault, 500000))
-		move(s, d);
-}
-
-static void outage(struct sim *s, struct sim_device *d)
-{
-	if (!d->up) {
-		come_back(s, d);
-		d->fault_at[OUTAGE] = next(s, s->p.outage);
-		return;
-	}
-	d->up = false;
-	s->n.outages++;
-	sim_trace(s, "device %u has no network", d->number);
-	check_gone(s, d);
-	d->fault_at[OUTAGE] = next(s, s->p.outage_for);
-}
-
-static void restart(struct sim *s, struct sim_device *d)
-{
-	s->n.restarts++;
-	sim_trace(s, "device %u restarts", d->number);
-	stop(d);
-	if (rng_chance(&s->fault, s->p.forget))
-		check_forgot(s, d);
-	if (d->up)
-		check_reachable(s, d);
-	d->fault_at[RESTART] = next(s, s->p.restart);
-	device_start(s, d);
-}
-
-void device_fault(struct sim *s, struct sim_device *d)
-{
-	if (d->fault_at[OUTAGE] <= s->now)
-		outage(s, d);
-	if (d->fault_at[MOVE] <= s->now) {
-		move(s, d);
-		d->fault_at[MOVE] = next(s, s->p.move);
-	}
-	if (d->fault_at[RESTART] <= s->now)
-		restart(s, d);
-	arm(s, d);
-}
-
-void device_calm(struct sim *s, struct sim_device *d)
-{
-	d->fault_at[OUTAGE] = d->fault_at[MOVE] = d->fault_at[RESTART] =
-		SIM_NEVER;
-	arm(s, d);
-	if (!d->up)
-		come_back(s, d);
 }

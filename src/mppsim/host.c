@@ -33,8 +33,7 @@ void host_start(struct sim *s)
 	s->commit_id = 0;
 	s->up_since = s->now;
 	s->started++;
-	memset(s->bytes, 0, s->bytes_cap * sizeof(*s->bytes));
-	s->bytes_n = 0;
+	check_bytes_forget(s);
 	sim_trace(s, "service starts");
 	truth_scan_all(s);
 }
@@ -140,16 +139,15 @@ void host_settle(struct sim *s)
 
 void host_receive(struct sim *s, struct datagram *g)
 {
-	const uint64_t before = mpp_service_count(s->service)->confirmed;
+	const struct before before = check_before(s, g);
 	const mpp_buf in = {g->data, sizeof(g->data), g->len};
 	const mpp_err err = mpp_service_receive(s->service, in, &g->addr,
 						sim_instant(s), &s->out);
 
 	sim_digest(s, (uint64_t)(uint32_t)err);
 	check_taken(s, g, err);
+	check_nothing_happened(s, g, &before);
 	check_bytes_in(s, &g->addr, g->len, !g->handshake && err == MPP_OK);
-	if (mpp_service_count(s->service)->confirmed != before)
-		check_confirmed(s, g);
 	net_from_service(s, g->handshake);
 	host_settle(s);
 }

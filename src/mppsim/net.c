@@ -21,13 +21,17 @@ mpp_addr net_device_addr(const struct sim_device *d)
 	return a;
 }
 
-/* Who is reached at an address now; NULL: nobody. */
+/* Who is reached at an address now; NULL: nobody. A NAT says only when
+ * something arrives whether it knows the address. */
 static struct sim_device *device_at(struct sim *s, const mpp_addr *a)
 {
 	const uint32_t i = (uint32_t)a->ip[1] << 16 | (uint32_t)a->ip[2] << 8 |
 			   a->ip[3];
 
-	if (a->ip[0] != 10 || i >= s->p.devices || s->d[i].addr.port != a->port)
+	if (a->ip[0] != 10 && a->ip[0] != 100 && a->ip[0] != 101)
+		return NULL;
+	if (i >= s->p.devices ||
+	    (s->d[i].nat.kind == NAT_NONE && s->d[i].addr.port != a->port))
 		return NULL;
 	return &s->d[i];
 }
@@ -64,6 +68,12 @@ static uint32_t take_slot(struct sim *s)
 		return NO_SLOT;
 	}
 	return s->g_n++;
+}
+
+/* Most are much shorter than the room for them. */
+static void copy_datagram(struct datagram *to, const struct datagram *from)
+{
+	memcpy(to, from, offsetof(struct datagram, data) + from->len);
 }
 
 static void give_slot(struct sim *s, uint32_t i)
@@ -113,7 +123,7 @@ static void fly(struct sim *s, const struct datagram *g, uint64_t at)
 	if (i == NO_SLOT)
 		return;
 	to = &s->g[i];
-	*to = *g;
+	copy_datagram(to, g);
 	if (rng_chance(&s->net, s->p.corrupt)) {
 		to->data[rng_below(&s->net, to->len)] ^=
 			(uint8_t)(1u << rng_below(&s->net, 8));
@@ -147,13 +157,12 @@ static void carry(struct sim *s, struct sim_device *d, struct datagram *g)
 
 /* ---- from both ends ---- */
 
-static void fill(struct datagram *g, struct sim_device *d, bool to_service,
-		 mpp_bytes data)
+static void fill(const struct sim *s, struct datagram *g,
+		 const struct sim_device *d, mpp_bytes data)
 {
 	memset(g, 0, offsetof(struct datagram, data));
 	g->device = d->number;
-	g->to_service = to_service;
-	g->addr = d->addr;
+	g->sent = s->now;
 	g->len = (uint16_t)data.len;
 	memcpy(g->data, data.p, data.len);
 }
@@ -163,11 +172,13 @@ void net_from_device(struct sim *s, struct sim_device *d, mpp_bytes data)
 	static const uint8_t zero[16];
 	struct datagram g;
 
-	if (!d->up) {
+	if (!net_up(d)) {
 		s->n.unreachable++;
 		return;
 	}
-	fill(&g, d, true, data);
+	fill(s, &g, d, data);
+	g.to_service = true;
+	g.addr = nat_out(s, d, REMOTE_SERVICE);
 	g.handshake = data.len >= sizeof(zero) &&
 		      memcmp(data.p, zero, sizeof(zero)) == 0;
 	if (s->phase == PHASE_RUN && rng_chance(&s->stranger, s->p.hijack)) {
@@ -175,6 +186,8 @@ void net_from_device(struct sim *s, struct sim_device *d, mpp_bytes data)
 		g.foreign = true;
 		g.addr = stranger_addr(s);
 	}
+	if (s->phase <= PHASE_RUN && hostile_sees(s, d, &g))
+		return;
 	carry(s, d, &g);
 	if (s->phase == PHASE_RUN)
 		stranger_sees(s, &g);
@@ -183,17 +196,21 @@ void net_from_device(struct sim *s, struct sim_device *d, mpp_bytes data)
 static void send_one(struct sim *s, const mpp_datagram *m, bool handshake)
 {
 	struct sim_device *d = device_at(s, &m->to);
+	const bool returns = d == NULL &&
+			     (d = hostile_returns(s, &m->to)) != NULL;
 	struct datagram g;
 
 	check_bytes_out(s, &m->to, m->len);
-	if (d != NULL && handshake)
-		d->answered_at = m->to;
-	if (d == NULL || !d->up) {
+	if (d == NULL || !net_up(d)) {
 		s->n.unreachable++;
 		return;
 	}
-	fill(&g, d, false, (mpp_bytes){m->data, m->len});
+	fill(s, &g, d, (mpp_bytes){m->data, m->len});
+	g.at = m->to;
+	g.addr = returns ? nat_seen(d) : m->to;
 	g.handshake = handshake;
+	if (!handshake)
+		memcpy(d->stream, m->data, sizeof(d->stream));
 	carry(s, d, &g);
 }
 
@@ -213,8 +230,9 @@ void net_from_service(struct sim *s, bool handshake)
 void net_inject(struct sim *s, const struct datagram *g, const mpp_addr *from,
 		uint64_t after)
 {
-	struct datagram copy = *g;
+	struct datagram copy;
 
+	copy_datagram(&copy, g);
 	copy.foreign = true;
 	copy.copy = true;
 	copy.addr = *from;
@@ -223,12 +241,31 @@ void net_inject(struct sim *s, const struct datagram *g, const mpp_addr *from,
 	fly(s, &copy, s->now + after);
 }
 
+void net_forge(struct sim *s, const struct datagram *g, uint64_t after)
+{
+	s->n.datagrams++;
+	s->n.bytes += g->len;
+	s->n.forged++;
+	fly(s, g, s->now + after);
+}
+
+static bool hears(struct sim *s, struct sim_device *d, const struct datagram *g)
+{
+	if (!net_up(d) || d->client == NULL ||
+	    (s->plant == PLANT_DEAF && d->number == 0 &&
+	     s->phase != PHASE_SETUP))
+		return false;
+	return nat_in(s, d, &g->addr, g->remote);
+}
+
 void net_arrive(struct sim *s, uint32_t id)
 {
 	const uint32_t i = id - first_id(s);
-	struct datagram g = s->g[i];
-	struct sim_device *d = &s->d[g.device];
+	struct datagram g;
+	struct sim_device *d;
 
+	copy_datagram(&g, &s->g[i]);
+	d = &s->d[g.device];
 	give_slot(s, i);
 	if (g.to_service) {
 		if (s->service != NULL)
@@ -237,11 +274,8 @@ void net_arrive(struct sim *s, uint32_t id)
 			s->n.unreachable++;
 		return;
 	}
-	if (!d->up || d->client == NULL || d->addr.port != g.addr.port ||
-	    (s->plant == PLANT_DEAF && d->number == 0 &&
-	     s->phase != PHASE_SETUP)) {
+	if (hears(s, d, &g))
+		device_receive(s, d, &g);
+	else
 		s->n.unreachable++;
-		return;
-	}
-	device_receive(s, d, &g);
 }

@@ -8,6 +8,9 @@
 #include <string.h>
 #include <sysexits.h>
 
+#include "mppsim/ladder.h"
+#include "mppsim/scenario.h"
+
 enum {
 	OPT_HELP = 1,
 	OPT_VERSION,
@@ -21,6 +24,7 @@ enum {
 	OPT_PUBLICATIONS,
 	OPT_SET,
 	OPT_BREAK,
+	OPT_FILE,
 	SEEDS_MAX = 100000000,
 };
 
@@ -37,6 +41,7 @@ static const struct option table[] = {
 	{"publications", required_argument, NULL, OPT_PUBLICATIONS},
 	{"set", required_argument, NULL, OPT_SET},
 	{"break", required_argument, NULL, OPT_BREAK},
+	{"file", required_argument, NULL, OPT_FILE},
 	{NULL, 0, NULL, 0},
 };
 
@@ -48,6 +53,7 @@ static const struct {
 	{"deaf", PLANT_DEAF},
 	{"amplify", PLANT_AMPLIFY},
 	{"overrun", PLANT_OVERRUN},
+	{"wall", PLANT_WALL},
 };
 
 static int complain(const char *format, ...)
@@ -90,8 +96,8 @@ static int set_plant(enum plant *out, const char *name)
 			return 0;
 		}
 	}
-	return complain("--break %.64s: give lose-commit, deaf, amplify or "
-			"overrun",
+	return complain("--break %.64s: give lose-commit, deaf, amplify, "
+			"overrun or wall",
 			name);
 }
 
@@ -114,6 +120,9 @@ static int set(struct options *o, const char *format, const char *value)
 	if ((size_t)snprintf(setting, sizeof(setting), format, value) >=
 	    sizeof(setting))
 		return complain("%.32s...: too long", value);
+	if (o->ladder && ladder_decides(setting))
+		return complain("%.*s: the ladder decides this itself",
+				(int)strcspn(setting, "="), setting);
 	if (params_set(&o->p, setting, error) != MPP_OK)
 		return complain("%s", error);
 	return 0;
@@ -168,9 +177,24 @@ static int take(struct options *o, int opt, const char *name)
 		return set_scenario(o, opt, optarg) != 0
 			       ? EX_USAGE
 			       : repeat(o, name, optarg);
+	case OPT_FILE:
+		return complain("--file: give it first, and no scenario");
 	default:
 		return EX_SOFTWARE;
 	}
+}
+
+static int take_file(struct options *o, const char *path)
+{
+	char error[SCENARIO_ERROR];
+	const mpp_err err = scenario_read(path, &o->p, error);
+
+	o->scenario = "file";
+	o->file = path;
+	if (err == MPP_OK)
+		return 0;
+	(void)complain("%s", error);
+	return err == MPP_ERR_IO ? EX_NOINPUT : EX_DATAERR;
 }
 
 /* The scenario first: the options change it. */
@@ -179,6 +203,8 @@ static int take_scenario(struct options *o, int argc, char **argv)
 	char error[PARAMS_ERROR];
 	int i;
 
+	if (argc > 2 && strcmp(argv[1], "--file") == 0)
+		return take_file(o, argv[2]);
 	for (i = 1; i < argc && argv[i][0] != '-'; i++)
 		o->scenario = argv[i];
 	if (i > 2)
@@ -189,6 +215,7 @@ static int take_scenario(struct options *o, int argc, char **argv)
 			       : complain("%s", error);
 	if (params_scenario(o->scenario, &o->p, error) != MPP_OK)
 		return complain("%s", error);
+	o->ladder = strcmp(o->scenario, "ladder") == 0;
 	return 0;
 }
 
@@ -209,7 +236,7 @@ int options_parse(int argc, char **argv, struct options *out)
 	memset(out, 0, sizeof(*out));
 	out->seed = out->seeds = 1;
 	code = take_scenario(out, argc, argv);
-	optind = out->scenario != NULL ? 2 : 1;
+	optind = out->file != NULL ? 3 : out->scenario != NULL ? 2 : 1;
 	opterr = 0;
 	while (code == 0 &&
 	       (opt = getopt_long(argc, argv, "+:h", table, &at)) != -1)

@@ -7,7 +7,9 @@
 
 struct options {
 	bool help, version, list, json, trace;
-	const char *scenario;
+	const char *scenario; /* "file": it is read from one */
+	const char *file;     /* NULL: none */
+	bool ladder;
 	struct params p;
 	uint64_t seed, seeds;
 	enum plant plant;
@@ -15,7 +17,7 @@ struct options {
 };
 
 /* Read the command line; says on stderr what is wrong with it.
- * @return 0 or EX_USAGE */
+ * @return 0, EX_USAGE, EX_NOINPUT or EX_DATAERR */
 int options_parse(int argc, char **argv, struct options *out);
 
 #endif

@@ -6,7 +6,7 @@
 #include <stdarg.h>
 #include <string.h>
 
-enum kind { COUNT, TIME, RATE };
+enum kind { COUNT, TIME, RATE, NAME };
 
 static const struct param {
 	const char *name;
@@ -14,10 +14,16 @@ static const struct param {
 	size_t at; /* in struct params */
 	uint64_t value, least, most;
 	const char *help;
+	const char *words; /* NAME: its values, from 0 on */
 } params[] = {
-#define P(member, name, kind, value, least, most, help) \
-	{name, kind, offsetof(struct params, member), value, least, most, help},
+#define P(member, name, kind, value, least, most, help)                   \
+	{name, kind, offsetof(struct params, member), value, least, most, \
+	 help, NULL},
+#define N(member, name, words, value, last, help)                     \
+	{name, NAME, offsetof(struct params, member), value, 0, last, \
+	 help, words},
 #include "mppsim/params.def"
+#undef N
 #undef P
 };
 
@@ -119,6 +125,30 @@ static void print_value(uint64_t v, enum kind kind, char out[TEXT])
 	(void)snprintf(out, TEXT, "%" PRIu64 "%s", v / unit->value, unit->name);
 }
 
+/* Which of the words it is. */
+static bool read_word(const char *s, const char *words, uint64_t *out)
+{
+	const size_t len = strlen(s);
+	uint64_t i;
+	size_t n;
+
+	for (i = 0; *words != '\0'; i++, words += n + (words[n] == ' ')) {
+		n = strcspn(words, " ");
+		if (n != len || memcmp(words, s, n) != 0)
+			continue;
+		*out = i;
+		return true;
+	}
+	return false;
+}
+
+static void print_word(uint64_t v, const char *words, char out[TEXT])
+{
+	while (v-- > 0)
+		words += strcspn(words, " ") + 1;
+	(void)snprintf(out, TEXT, "%.*s", (int)strcspn(words, " "), words);
+}
+
 static const struct param *find(const char *setting, size_t len)
 {
 	size_t i;
@@ -131,13 +161,28 @@ static const struct param *find(const char *setting, size_t len)
 	return NULL;
 }
 
+/* What stands behind the =, or NULL. */
+static const char *value_of(const char *setting)
+{
+	const char *at = strchr(setting, '=');
+
+	return at == NULL ? NULL : at + 1;
+}
+
+static bool read(const struct param *m, const char *s, uint64_t *out)
+{
+	if (s == NULL)
+		return false;
+	return m->kind == NAME ? read_word(s, m->words, out)
+			       : read_value(s, m->kind, out);
+}
+
 mpp_err params_set(struct params *p, const char *setting,
 		   char error[PARAMS_ERROR])
 {
 	static const char *const form[] = {"a number",
-					   "a time such as 20ms or "
-					   "5m",
-					   "a share such as 10%"};
+					   "a time such as 20ms or 5m",
+					   "a share such as 10%", "one of"};
 	const size_t len = strcspn(setting, "=");
 	const struct param *m = find(setting, len);
 	char least[TEXT], most[TEXT];
@@ -147,10 +192,11 @@ mpp_err params_set(struct params *p, const char *setting,
 		return fail(error, MPP_ERR_NOTFOUND,
 			    "%.*s: no such setting; mppsim --list shows them",
 			    (int)(len < 64 ? len : 64), setting);
-	if (setting[len] == '\0' ||
-	    !read_value(setting + len + 1, m->kind, &value))
-		return fail(error, MPP_ERR_SYNTAX, "%s: give %s=%s", m->name,
-			    m->name, form[m->kind]);
+	if (!read(m, value_of(setting), &value))
+		return fail(error, MPP_ERR_SYNTAX, "%s: give %s=%s%s%s",
+			    m->name, m->name, form[m->kind],
+			    m->kind == NAME ? " " : "",
+			    m->kind == NAME ? m->words : "");
 	if (value < m->least || value > m->most) {
 		print_value(m->least, m->kind, least);
 		print_value(m->most, m->kind, most);
@@ -177,14 +223,21 @@ static mpp_err set_all(struct params *p, const char *settings,
 	return err;
 }
 
-mpp_err params_scenario(const char *name, struct params *out,
-			char error[PARAMS_ERROR])
+void params_default(struct params *out)
 {
 	size_t i;
 
 	for (i = 0; i < PARAMS; i++)
 		memcpy((uint8_t *)out + params[i].at, &params[i].value,
 		       sizeof(uint64_t));
+}
+
+mpp_err params_scenario(const char *name, struct params *out,
+			char error[PARAMS_ERROR])
+{
+	size_t i;
+
+	params_default(out);
 	for (i = 0; i < SCENARIOS; i++) {
 		if (strcmp(scenarios[i].name, name) == 0)
 			return set_all(out, scenarios[i].settings, error);
@@ -205,10 +258,18 @@ void params_list(FILE *to)
 			      scenarios[i].settings);
 	(void)fputs("\nSettings (--set NAME=VALUE), default, range:\n", to);
 	for (i = 0; i < PARAMS; i++) {
+		if (params[i].kind == NAME) {
+			print_word(params[i].value, params[i].words, value);
+			(void)fprintf(to,
+				      "  %-18s %s\n  %-18s   %s, one of %s\n",
+				      params[i].name, params[i].help, "", value,
+				      params[i].words);
+			continue;
+		}
 		print_value(params[i].value, params[i].kind, value);
 		print_value(params[i].least, params[i].kind, least);
 		print_value(params[i].most, params[i].kind, most);
-		(void)fprintf(to, "  %-14s %s\n  %-14s   %s, %s to %s\n",
+		(void)fprintf(to, "  %-18s %s\n  %-18s   %s, %s to %s\n",
 			      params[i].name, params[i].help, "", value, least,
 			      most);
 	}

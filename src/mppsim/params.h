@@ -8,11 +8,16 @@
 
 struct params {
 #define P(member, name, kind, value, least, most, help) uint64_t member;
+#define N(member, name, words, value, last, help) uint64_t member;
 #include "mppsim/params.def"
+#undef N
 #undef P
 };
 
 enum { PARAMS_ERROR = 256 };
+
+/* Every setting as it is when nobody says anything. */
+void params_default(struct params *out);
 
 /* The settings of a scenario by its name.
  * Error: NOTFOUND; `error` says which there are. */

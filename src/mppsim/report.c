@@ -3,6 +3,9 @@
 #include "mppsim/report.h"
 
 #include <inttypes.h>
+#include <string.h>
+
+#include "mppsim/ladder.h"
 
 static void add(uint64_t *to, const uint64_t *from, size_t n)
 {
@@ -15,8 +18,19 @@ static void keep_larger(uint64_t *to, uint64_t value)
 	*to = value > *to ? value : *to;
 }
 
-void report_add(struct report *r, const struct sim *s)
+static void add_cell(struct cell *c, const struct sim *s)
 {
+	c->runs++;
+	c->failed += s->failed;
+	add(c->latency, s->latency, SIM_LATENCY);
+	c->latency_n += s->latency_n;
+	keep_larger(&c->missing_max, s->missing_max);
+}
+
+void report_add(struct report *r, const struct sim *s, unsigned cell)
+{
+	if (r->cells != NULL)
+		add_cell(&r->cells[cell], s);
 	r->runs++;
 	if (s->failed && r->failed++ == 0) {
 		r->first_failed = s->seed;
@@ -40,27 +54,54 @@ void report_add(struct report *r, const struct sim *s)
 	r->digest = s->digest;
 }
 
+/* As a shell reads it. */
+static void print_path(const char *path, FILE *to)
+{
+	(void)fputs("--file ", to);
+	if (strpbrk(path, " \t\n\"'\\$`*?[]#~=%&|;<>(){}!") == NULL) {
+		(void)fputs(path, to);
+		return;
+	}
+	(void)fputc('\'', to);
+	for (; *path != '\0'; path++) {
+		if (*path == '\'')
+			(void)fputs("'\\''", to);
+		else
+			(void)fputc(*path, to);
+	}
+	(void)fputc('\'', to);
+}
+
 void report_reproduce(const struct options *o, uint64_t seed, FILE *to)
 {
-	(void)fprintf(to, "mppsim %s --seed %" PRIu64 "%s\n", o->scenario, seed,
-		      o->given);
+	(void)fputs("mppsim ", to);
+	if (o->file != NULL)
+		print_path(o->file, to);
+	else
+		(void)fputs(o->scenario, to);
+	(void)fprintf(to, " --seed %" PRIu64 "%s\n", seed, o->given);
 }
 
 /* The value below which this share of the samples lies, in us; its bucket is
  * at most 1/16 wide. */
-static uint64_t percentile(const struct report *r, unsigned per_mille)
+static uint64_t share(const uint64_t *latency, uint64_t n, unsigned per_mille)
 {
-	const uint64_t want = (r->latency_n * per_mille + 999) / 1000;
+	const uint64_t want = (n * per_mille + 999) / 1000;
 	uint64_t seen = 0;
 	unsigned b, power;
 
 	for (b = 0; b < SIM_LATENCY; b++) {
-		seen += r->latency[b];
+		seen += latency[b];
 		if (seen >= want && seen != 0)
 			break;
 	}
 	power = b < 32 ? 0 : b / 16 - 1;
 	return (uint64_t)(b - 16 * power) << power;
+}
+
+static uint64_t percentile(const struct report *r, unsigned per_mille)
+{
+	return share(r->latency, r->latency_n, per_mille);
 }
 
 static double ms(uint64_t us)
@@ -71,6 +112,12 @@ static double ms(uint64_t us)
 static double days(uint64_t us)
 {
 	return (double)us / 86400e6;
+}
+
+/* Simulated device-days in a minute of CPU time. */
+static double speed(const struct report *r, double cpu_s)
+{
+	return cpu_s > 0 ? days(r->device_us) * 60 / cpu_s : 0;
 }
 
 #define COUNTS(X)          \
@@ -100,7 +147,22 @@ static double days(uint64_t us)
 	X(copies_tried)    \
 	X(offline_checked) \
 	X(commits)         \
-	X(commit_failures)
+	X(commit_failures) \
+	X(mappings)        \
+	X(rebinds)         \
+	X(filtered)        \
+	X(unmapped)        \
+	X(partitions)      \
+	X(clock_steps)     \
+	X(power_losses)    \
+	X(withheld)        \
+	X(forged)          \
+	X(forged_read)     \
+	X(detours)         \
+	X(returned)        \
+	X(flooded)         \
+	X(thefts)          \
+	X(handshakes_checked)
 
 static void print_json(const struct report *r, const struct options *o,
 		       double cpu_s, FILE *to)
@@ -115,19 +177,69 @@ static void print_json(const struct report *r, const struct options *o,
 #define X(name) (void)fprintf(to, ",\"" #name "\":%" PRIu64, r->n.name);
 	COUNTS(X)
 #undef X
-	(void)fprintf(to,
-		      ",\"notifies\":%" PRIu64 ",\"repeats\":%" PRIu64
-		      ",\"virtual_s\":%.3f,\"device_days\":%.4f"
-		      ",\"cpu_s\":%.3f,\"p50_us\":%" PRIu64
-		      ",\"p99_us\":%" PRIu64 ",\"p999_us\":%" PRIu64
-		      ",\"max_us\":%" PRIu64 ",\"missing_max_us\":%" PRIu64
-		      ",\"calm_max_us\":%" PRIu64 ",\"digest\":\"%016" PRIx64
-		      "\"}\n",
-		      r->service.notifies, r->service.repeats,
-		      (double)r->virtual_us / 1e6, days(r->device_us), cpu_s,
-		      percentile(r, 500), percentile(r, 990),
-		      percentile(r, 999), r->latency_max, r->missing_max,
-		      r->took_max, r->digest);
+	(void)fprintf(
+		to,
+		",\"challenges\":%" PRIu64 ",\"handshakes_refused\":%" PRIu64
+		",\"device_days_per_cpu_minute\":%.0f"
+		",\"notifies\":%" PRIu64 ",\"repeats\":%" PRIu64
+		",\"virtual_s\":%.3f,\"device_days\":%.4f"
+		",\"cpu_s\":%.3f,\"p50_us\":%" PRIu64 ",\"p99_us\":%" PRIu64
+		",\"p999_us\":%" PRIu64 ",\"max_us\":%" PRIu64
+		",\"missing_max_us\":%" PRIu64 ",\"calm_max_us\":%" PRIu64
+		",\"digest\":\"%016" PRIx64 "\"",
+		r->service.challenges, r->service.refused, speed(r, cpu_s),
+		r->service.notifies, r->service.repeats,
+		(double)r->virtual_us / 1e6, days(r->device_us), cpu_s,
+		percentile(r, 500), percentile(r, 990), percentile(r, 999),
+		r->latency_max, r->missing_max, r->took_max, r->digest);
+}
+
+static void print_cells_json(const struct cell *cells, FILE *to)
+{
+	const struct cell *c;
+	unsigned i;
+
+	(void)fputs(",\"cells\":[", to);
+	for (i = 0; i < LADDER_CELLS; i++) {
+		c = &cells[i];
+		(void)fputs(i == 0 ? "{" : ",{", to);
+		ladder_json(i, to);
+		(void)fprintf(to,
+			      ",\"runs\":%" PRIu64 ",\"failed\":%" PRIu64
+			      ",\"p50_us\":%" PRIu64 ",\"p99_us\":%" PRIu64
+			      ",\"missing_max_us\":%" PRIu64 "}",
+			      c->runs, c->failed,
+			      share(c->latency, c->latency_n, 500),
+			      share(c->latency, c->latency_n, 990),
+			      c->missing_max);
+	}
+	(void)fputc(']', to);
+}
+
+static void print_cells(const struct cell *cells, FILE *to)
+{
+	const struct cell *c;
+	unsigned i, run = 0;
+
+	(void)fputs("loss           round trip NAT         runs  failed  "
+		    "median ms      99 % ms  longest lack s\n",
+		    to);
+	for (i = 0; i < LADDER_CELLS; i++) {
+		c = &cells[i];
+		if (c->runs == 0)
+			continue;
+		run++;
+		ladder_print(i, to);
+		(void)fprintf(to,
+			      "  %5" PRIu64 "  %6" PRIu64
+			      "  %9.1f  %11.1f  %14.1f\n",
+			      c->runs, c->failed,
+			      ms(share(c->latency, c->latency_n, 500)),
+			      ms(share(c->latency, c->latency_n, 990)),
+			      ms(c->missing_max) / 1000);
+	}
+	(void)fprintf(to, "cells       %u of %d were run\n", run,
+		      (int)LADDER_CELLS);
 }
 
 static void print_network(const struct report *r, FILE *to)
@@ -144,6 +256,20 @@ static void print_network(const struct report *r, FILE *to)
 		      "strangers   replayed %" PRIu64 ", sent on %" PRIu64
 		      ", noise %" PRIu64 "; copies refused %" PRIu64 "\n",
 		      n->replayed, n->hijacked, n->garbage, n->copies_tried);
+	(void)fprintf(to,
+		      "NATs        mappings %" PRIu64 ", forgotten %" PRIu64
+		      ", not let in %" PRIu64 ", no mapping %" PRIu64 "\n",
+		      n->mappings, n->rebinds, n->filtered, n->unmapped);
+	(void)fprintf(to,
+		      "attackers   kept back %" PRIu64 ", forged %" PRIu64
+		      " (read %" PRIu64 "), paths taken over %" PRIu64
+		      ", flood %" PRIu64 ", stolen key %" PRIu64 "\n",
+		      n->withheld, n->forged, n->forged_read, n->detours,
+		      n->flooded, n->thefts);
+	(void)fprintf(to,
+		      "clocks      jumps %" PRIu64 ", power losses %" PRIu64
+		      "; partitions %" PRIu64 "\n",
+		      n->clock_steps, n->power_losses, n->partitions);
 	(void)fprintf(to,
 		      "faults      crashes %" PRIu64 ", failed commits %" PRIu64
 		      " of %" PRIu64 ", device restarts %" PRIu64
@@ -185,15 +311,20 @@ void report_print(const struct report *r, const struct options *o, double cpu_s,
 {
 	if (o->json) {
 		print_json(r, o, cpu_s, to);
+		if (r->cells != NULL)
+			print_cells_json(r->cells, to);
+		(void)fputs("}\n", to);
 		return;
 	}
 	(void)fprintf(to,
-		      "%s         %" PRIu64 " run%s from seed %" PRIu64
-		      ", %" PRIu64 " devices: %.1f s of virtual time, %.3f "
-		      "device-days in %.1f s of CPU\n",
+		      "%-11s %" PRIu64 " run%s from seed %" PRIu64 ", %" PRIu64
+		      " devices: %.1f s of virtual time, %.3f "
+		      "device-days in %.1f s of CPU: %.0f a CPU minute\n",
 		      o->scenario, r->runs, r->runs == 1 ? "" : "s", o->seed,
 		      o->p.devices, (double)r->virtual_us / 1e6,
-		      days(r->device_us), cpu_s);
+		      days(r->device_us), cpu_s, speed(r, cpu_s));
+	if (r->cells != NULL)
+		print_cells(r->cells, to);
 	print_network(r, to);
 	print_result(r, to);
 	if (r->runs == 1)

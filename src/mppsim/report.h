@@ -5,6 +5,13 @@
 
 #include "mppsim/options.h"
 
+/* The runs of a cell of the ladder. */
+struct cell {
+	uint64_t runs, failed;
+	uint64_t latency[SIM_LATENCY], latency_n;
+	uint64_t missing_max;
+};
+
 /* Runs added up. */
 struct report {
 	uint64_t runs, failed, first_failed;
@@ -14,10 +21,12 @@ struct report {
 	uint64_t virtual_us, device_us;
 	uint64_t latency[SIM_LATENCY], latency_n, latency_max;
 	uint64_t missing_max, took_max;
-	uint64_t digest; /* of the last run */
+	uint64_t digest;    /* of the last run */
+	struct cell *cells; /* of the ladder; NULL: another scenario */
 };
 
-void report_add(struct report *r, const struct sim *s);
+/* cell: of the ladder, if it is one. */
+void report_add(struct report *r, const struct sim *s, unsigned cell);
 
 /* The line that runs a seed again. */
 void report_reproduce(const struct options *o, uint64_t seed, FILE *to);

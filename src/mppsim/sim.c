@@ -14,10 +14,13 @@ enum {
 	OP_INVITE = 2,
 	SETUP_LIMIT_US = 900000000, /* an invitation's life */
 	LOOK_US = 500000,
+	/* To enrol takes two questions and answers, not one, with up to ten
+	 * seconds between attempts: in a bad network much longer. */
+	SETUP_FACTOR = 4,
 	SPINS = 100000,
 	BYTES_MIN = 1024,
 	COMMIT_BYTES = 1 << 20,
-	MEMORY_EVERY = 1024,
+	MEMORY_EVERY = 256,
 };
 
 void sim_trace(struct sim *s, const char *format, ...)
@@ -71,24 +74,13 @@ static mpp_service_config limits(const struct params *p)
 	};
 }
 
-static uint32_t bytes_places(const struct params *p)
-{
-	uint32_t n = BYTES_MIN;
-	uint64_t moves = p->move == 0 ? 0 : p->duration / p->move;
-
-	moves += p->outage == 0 ? 0 : p->duration / p->outage;
-	while (n < 4 * p->devices * (moves * 2 + 4) && n < UINT32_C(1) << 26)
-		n *= 2;
-	return n;
-}
-
 static bool room(struct sim *s)
 {
 	s->d = calloc(s->p.devices, sizeof(*s->d));
 	s->a = calloc(s->p.accounts, sizeof(*s->a));
 	s->accepted = calloc(SIM_ACCEPTED, sizeof(*s->accepted));
 	s->recorded = calloc(SIM_RECORDED, sizeof(*s->recorded));
-	s->bytes_cap = bytes_places(&s->p);
+	s->bytes_cap = BYTES_MIN;
 	s->bytes = calloc(s->bytes_cap, sizeof(*s->bytes));
 	s->batch = malloc(COMMIT_BYTES);
 	return s->d != NULL && s->a != NULL && s->accepted != NULL &&
@@ -109,6 +101,9 @@ static void streams(struct sim *s)
 	s->fault = rng_stream(s->seed, 2);
 	s->publisher = rng_stream(s->seed, 3);
 	s->stranger = rng_stream(s->seed, 4);
+	s->nat = rng_stream(s->seed, 5);
+	s->hostile = rng_stream(s->seed, 6);
+	s->clock = rng_stream(s->seed, 7);
 }
 
 mpp_err sim_new(const struct params *p, uint64_t seed, enum plant plant,
@@ -135,7 +130,10 @@ mpp_err sim_new(const struct params *p, uint64_t seed, enum plant plant,
 	if (crypto_fixed_new(seed * 2, &s->service_crypto) != MPP_OK ||
 	    crypto_fixed_new(seed * 2 + 1, &s->device_crypto) != MPP_OK)
 		return MPP_ERR_CRYPTO;
-	return MPP_OK;
+	return s->service_crypto.ops->dh_public(s->service_crypto.ctx,
+						MPP_SUITE_25519,
+						s->secrets.x25519,
+						s->service_key);
 }
 
 static void free_devices(struct sim *s)
@@ -166,6 +164,8 @@ void sim_free(struct sim *s)
 	mpp_crypto_free(&s->service_crypto);
 	mpp_crypto_free(&s->device_crypto);
 	queue_free(&s->queue);
+	flood_free(s);
+	thief_free(s);
 	free(s->d);
 	free(s->a);
 	free(s->g);
@@ -213,6 +213,18 @@ static void world_timer(struct sim *s, enum timer t)
 	case TIMER_GARBAGE:
 		stranger_garbage(s);
 		break;
+	case TIMER_PARTITION:
+		fault_partition(s);
+		break;
+	case TIMER_CLOCK:
+		fault_service_clock(s);
+		break;
+	case TIMER_FLOOD:
+		flood_due(s);
+		break;
+	case TIMER_THIEF:
+		thief_due(s);
+		break;
 	case TIMER_END: /* only ends the waiting */
 	case TIMERS:
 		break;
@@ -225,9 +237,17 @@ static void device_timer(struct sim *s, struct sim_device *d,
 	if (t == DEVICE_CLIENT && d->client != NULL)
 		device_settle(s, d);
 	else if (t == DEVICE_FAULT)
-		device_fault(s, d);
+		fault_due(s, d);
 	else if (t == DEVICE_CHECK)
 		check_due(s, d);
+}
+
+static void look(struct sim *s)
+{
+	if (s->service != NULL)
+		check_memory(s);
+	if (s->progress != NULL)
+		s->progress(s);
 }
 
 bool sim_step(struct sim *s)
@@ -252,8 +272,8 @@ bool sim_step(struct sim *s)
 			(enum device_timer)((id - TIMERS) % DEVICE_TIMERS));
 	else
 		net_arrive(s, id);
-	if (s->service != NULL && ++s->steps % MEMORY_EVERY == 0)
-		check_memory(s);
+	if (++s->steps % MEMORY_EVERY == 0)
+		look(s);
 	return !s->failed;
 }
 
@@ -328,11 +348,22 @@ static void set_up(struct sim *s)
 		if (!s->failed)
 			device_start(s, &s->d[i]);
 	}
-	limit = s->now + s->p.converge;
+	limit = s->now + SETUP_FACTOR * s->p.converge;
 	while (!s->failed && s->now < limit && !all_connected(s))
 		run_until(s, s->now + LOOK_US);
 	if (!s->failed && !all_connected(s))
 		sim_violation(s, "not every device was enrolled in time");
+}
+
+static void arm_strangers(struct sim *s)
+{
+	if (s->p.garbage != 0)
+		queue_set(&s->queue, TIMER_GARBAGE, s->now + 1);
+	if (s->p.flood != 0)
+		queue_set(&s->queue, TIMER_FLOOD, s->now + 1);
+	if (s->p.thief != 0)
+		queue_set(&s->queue, TIMER_THIEF,
+			  s->now + rng_wait(&s->hostile, s->p.thief));
 }
 
 static void run(struct sim *s)
@@ -345,14 +376,14 @@ static void run(struct sim *s)
 	if (s->plant == PLANT_OVERRUN)
 		s->memory[s->memory_len + 1]++;
 	for (i = 0; i < s->p.devices; i++)
-		device_arm_faults(s, &s->d[i]);
+		fault_arm(s, &s->d[i]);
 	queue_set(&s->queue, TIMER_PUBLISH,
 		  s->now + rng_wait(&s->publisher, s->p.publish));
 	if (s->p.crash != 0)
 		queue_set(&s->queue, TIMER_CRASH,
 			  s->now + rng_wait(&s->fault, s->p.crash));
-	if (s->p.garbage != 0)
-		queue_set(&s->queue, TIMER_GARBAGE, s->now + 1);
+	arm_strangers(s);
+	fault_arm_world(s);
 	if (s->p.publications == 0)
 		run_until(s, end);
 	while (!s->failed && s->n.published < s->p.publications)
@@ -367,13 +398,12 @@ static void calm_down(struct sim *s)
 	s->phase = PHASE_CALM;
 	s->p.commit_fails = 0;
 	sim_trace(s, "calm");
-	queue_set(&s->queue, TIMER_PUBLISH, SIM_NEVER);
-	queue_set(&s->queue, TIMER_CRASH, SIM_NEVER);
-	queue_set(&s->queue, TIMER_GARBAGE, SIM_NEVER);
+	for (i = TIMER_CRASH; i < TIMER_END; i++)
+		queue_set(&s->queue, i, SIM_NEVER);
 	if (s->service == NULL)
 		crash_or_restart(s);
 	for (i = 0; i < s->p.devices && !s->failed; i++)
-		device_calm(s, &s->d[i]);
+		fault_calm(s, &s->d[i]);
 	s->calm_at = s->now;
 	while (!s->failed && !check_converged(s))
 		run_until(s, s->now + LOOK_US);

@@ -4,12 +4,19 @@
  *
  *   sim.c      life: set up, run, calm down, judge
  *   net.c      links: delay, loss, copies, reordering, broken bits
+ *   nat.c      a NAT in front of each device
  *   host.c     the service's host: commits, crashes, restarts
- *   device.c   a device's host: saved state, application, restarts, moves
+ *   device.c   a device's host: saved state, application
+ *   fault.c    restarts, moves, outages, partitions, wrong clocks
  *   publish.c  who publishes what
  *   stranger.c replays, forged addresses, noise
+ *   hostile.c  on the way: holds back, forges answers, takes a path over
+ *   flood.c    first packets from many addresses
+ *   thief.c    one who has stolen the service's key
  *   truth.c    what is durable, and what a device must therefore hold
  *   check.c    the invariants; the first broken one ends the run
+ *   forgery.c  of them, what replays, forgeries and first packets may not do
+ *   address.c  and octets to addresses that are not proved
  *
  * Everything depends on the seed alone. Time is virtual: it jumps to whatever
  * is due next. */
@@ -37,6 +44,8 @@ enum {
 	SIM_LATENCY = 64 * 16, /* buckets: 16 for each power of two */
 	SIM_GUARD = 64,
 	SIM_SHAPES = 8,
+	SIM_UNPROVED = 4,   /* addresses on their way to be proved */
+	SIM_OVERHEARD = 64, /* first packets that the flooder saw */
 };
 
 /* Faults planted in the world, to see that the invariants notice. */
@@ -46,6 +55,7 @@ enum plant {
 	PLANT_DEAF,        /* a device hears nothing though its network is up */
 	PLANT_AMPLIFY,     /* every answer goes out sixteen times */
 	PLANT_OVERRUN,     /* a byte behind the service's memory changes */
+	PLANT_WALL,        /* the NAT of a device lets nothing in */
 };
 
 /* Timers: a few for the world, three for each device, then the datagrams. */
@@ -55,6 +65,10 @@ enum timer {
 	TIMER_CRASH, /* or, while it is down, the restart */
 	TIMER_PUBLISH,
 	TIMER_GARBAGE,
+	TIMER_PARTITION, /* its begin or its end */
+	TIMER_CLOCK,     /* the service's wall clock jumps */
+	TIMER_FLOOD,
+	TIMER_THIEF,
 	TIMER_END,
 	TIMERS,
 };
@@ -65,17 +79,68 @@ enum device_timer {
 	DEVICE_TIMERS,
 };
 
+/* Faults of a device, each with its time. */
+enum fault {
+	FAULT_OUTAGE, /* or its end */
+	FAULT_MOVE,
+	FAULT_RESTART,
+	FAULT_REBIND,
+	FAULT_ELSEWHERE, /* its socket talks to somebody else */
+	FAULT_CLOCK,
+	FAULT_DETOUR, /* its path is taken over, or given back */
+	FAULTS,
+};
+
+/* Behaviours of a NAT, as in RFC 4787 but with the names that people use. */
+enum nat_kind {
+	NAT_NONE,
+	NAT_FULL,      /* one mapping; anybody may answer */
+	NAT_ADDRESS,   /* one mapping; hosts that were sent to */
+	NAT_PORT,      /* one mapping; hosts and ports that were sent to */
+	NAT_SYMMETRIC, /* a mapping for each of these */
+	NAT_RANDOM,    /* one of the above for each network */
+};
+
+/* Ends outside of the NATs. */
+enum remote {
+	REMOTE_SERVICE,
+	REMOTE_PORT,  /* another port of the service's host */
+	REMOTE_OTHER, /* another host */
+	REMOTES,
+};
+
+struct nat_map {
+	uint16_t port;   /* outside */
+	uint8_t outside; /* which of its addresses */
+	uint8_t sent_to; /* bits: remotes */
+	uint64_t until;
+};
+
+struct nat {
+	enum nat_kind kind;
+	uint64_t timeout;
+	bool preserves; /* the port */
+	bool incoming;  /* refresh a mapping too */
+	uint8_t outside;
+	uint16_t next; /* port */
+	struct nat_map map[REMOTES];
+};
+
 struct datagram {
 	uint32_t next; /* of the free ones */
 	uint32_t device;
 	bool to_service;
-	bool foreign;   /* not sent by whom it seems: replayed or sent on */
-	bool broken;    /* a bit was changed on the way */
-	bool copy;      /* not the first of its kind on the way */
-	bool handshake; /* a connection datagram, or the answer to one */
+	bool foreign;       /* not sent by whom it seems: replayed or sent on */
+	bool broken;        /* a bit was changed on the way */
+	bool copy;          /* not the first of its kind on the way */
+	bool handshake;     /* a connection datagram, or the answer to one */
+	bool forged;        /* made by somebody on the way */
+	enum remote remote; /* to a device: from where, for its NAT */
 	uint16_t len;
+	uint64_t sent;   /* when its true sender sent it */
 	uint64_t origin; /* number of the sending; copies have the same */
 	mpp_addr addr;   /* it comes from, or goes to */
+	mpp_addr at;     /* to a device: where the service sent it */
 	uint8_t data[MPP_PACKET_MAX];
 };
 
@@ -110,30 +175,41 @@ struct sim_device {
 	mpp_client_config config;
 	mpp_addr addr;
 	uint16_t moves;
-	bool up; /* its network */
+	struct nat nat;
+	bool up;      /* its network */
+	bool cut;     /* by a partition */
+	bool detour;  /* somebody sends its packets on, from elsewhere */
+	bool returns; /* he sends on what is answered there, too */
 	bool connected, ever;
 	struct sim_burst burst[2]; /* from the service, to it */
 	uint64_t delay, skew;
-	uint64_t fault_at[3]; /* outage (or its end), move, restart */
+	uint64_t fault_at[FAULTS];
 	/* Durable: */
-	uint64_t saved_ms;
+	uint64_t saved_ms, saved_before;
 	bool have_key;
 	uint8_t key[MPP_DH_MAX];
 	/* The application's: */
 	int filter; /* the only store it asks for; -1: all */
 	uint64_t held;
 	uint64_t index[SIM_STORES];
-	uint32_t asked; /* publish under way: number; 0: none */
+	uint64_t newest[SIM_STORES]; /* newest index it ever heard of */
+	uint32_t asked;              /* publish under way: number; 0: none */
 	uint32_t asked_store;
 	uint64_t asked_index;
 	/* What it must come to hold: */
-	uint64_t target;      /* serial; 0: nothing is missing */
-	uint64_t since;       /* when it began to be missing */
-	uint64_t reach;       /* it can be reached since then */
-	bool gone;            /* is the service to notice that it is silent? */
-	uint64_t taken;       /* its newest packet that the service took */
-	mpp_addr answered_at; /* where its newest handshake was answered */
+	uint64_t target; /* serial; 0: nothing is missing */
+	uint64_t since;  /* when it began to be missing */
+	uint64_t reach;  /* it can be reached since then */
+	bool gone;       /* is the service to notice that it is silent? */
+	uint64_t taken;  /* its newest packet that the service took */
 	uint8_t udf[MPP_UDF_LEN];
+	uint64_t clock_max, stamps; /* newest own time, Timestamps used */
+	uint8_t stream[16];         /* towards it, as seen on the way */
+	struct {
+		mpp_addr addr; /* something arrived here, */
+		uint64_t at;   /* for the first time then */
+	} unproved[SIM_UNPROVED];
+	uint32_t n_unproved;
 };
 
 /* What the service sent to and got from an address since its start. */
@@ -141,8 +217,13 @@ struct account_of_bytes {
 	mpp_addr addr; /* family 0: free */
 	uint64_t in, out;
 	bool authentic; /* a packet from there was taken */
-	bool proved;    /* a handshake was answered there, and confirmed */
+	bool proved;    /* what was sent there arrived, and its receiver
+			   has sent since */
 };
+
+/* Made when they are first needed. */
+struct flood;
+struct thief;
 
 struct publishing {
 	bool on;
@@ -163,6 +244,11 @@ struct sim_counts {
 	uint64_t copies_tried; /* second and later copies of what was taken */
 	uint64_t offline_checked;
 	uint64_t commits, commit_failures;
+	uint64_t mappings, rebinds, filtered, unmapped; /* NATs */
+	uint64_t partitions, clock_steps, power_losses;
+	uint64_t withheld, forged, detours, returned, flooded, thefts;
+	uint64_t forged_read; /* by a device, as an answer to something */
+	uint64_t handshakes_checked; /* that nothing took effect yet */
 };
 
 enum phase { PHASE_SETUP, PHASE_RUN, PHASE_CALM, PHASE_DONE };
@@ -175,7 +261,7 @@ struct sim {
 	enum phase phase;
 	uint64_t now;
 	struct queue queue;
-	struct rng net, fault, publisher, stranger;
+	struct rng net, fault, publisher, stranger, nat, hostile, clock;
 	uint64_t digest; /* of everything that happened */
 	uint64_t steps;
 	unsigned spins; /* steps without time passing */
@@ -210,6 +296,12 @@ struct sim {
 	uint32_t n_recorded;
 	struct account_of_bytes *bytes;
 	uint32_t bytes_cap, bytes_n;
+	struct flood *flood;
+	struct thief *thief;
+	bool partition;
+	uint64_t skew; /* of the service's wall clock */
+	uint8_t service_key[MPP_DH_MAX];
+	void (*progress)(const struct sim *s); /* NULL: none */
 	struct publishing publishing[SIM_PUBLISHING];
 
 	struct sim_counts n;
@@ -235,7 +327,7 @@ static inline uint32_t sim_timer(uint32_t device, enum device_timer t)
 }
 static inline mpp_instant sim_instant(const struct sim *s)
 {
-	return (mpp_instant){{s->now}, {s->now + SIM_EPOCH}};
+	return (mpp_instant){{s->now}, {s->now + SIM_EPOCH + s->skew}};
 }
 void sim_trace(struct sim *s, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
@@ -251,8 +343,27 @@ void net_from_service(struct sim *s, bool handshake);
 /* A datagram to the service as if from `from`, later by `after`. */
 void net_inject(struct sim *s, const struct datagram *g, const mpp_addr *from,
 		uint64_t after);
+/* A datagram to its device, `after` from now. */
+void net_forge(struct sim *s, const struct datagram *g, uint64_t after);
 /* Its time has come. */
 void net_arrive(struct sim *s, uint32_t slot);
+static inline bool net_up(const struct sim_device *d)
+{
+	return d->up && !d->cut;
+}
+
+/* ---- nat.c ---- */
+/* Another network, and so another NAT. */
+void nat_new(struct sim *s, struct sim_device *d);
+/* The device sends: where it comes from, as seen outside. */
+mpp_addr nat_out(struct sim *s, struct sim_device *d, enum remote to);
+/* Something comes to an outside address: does it pass? */
+bool nat_in(struct sim *s, struct sim_device *d, const mpp_addr *to,
+	    enum remote from);
+/* Every mapping is lost. */
+void nat_rebind(struct sim *s, struct sim_device *d);
+/* The outside address that was used last; a device without NAT has one. */
+mpp_addr nat_seen(const struct sim_device *d);
 
 /* ---- host.c ---- */
 void host_start(struct sim *s);
@@ -269,10 +380,17 @@ void device_start(struct sim *s, struct sim_device *d);
 void device_receive(struct sim *s, struct sim_device *d, struct datagram *g);
 /* Tick, take events, send; after every call of the client. */
 void device_settle(struct sim *s, struct sim_device *d);
-void device_fault(struct sim *s, struct sim_device *d);
-void device_arm_faults(struct sim *s, struct sim_device *d);
-void device_calm(struct sim *s, struct sim_device *d);
+void device_stop(struct sim_device *d);
 mpp_instant device_instant(const struct sim *s, const struct sim_device *d);
+
+/* ---- fault.c ---- */
+void fault_due(struct sim *s, struct sim_device *d);
+void fault_arm(struct sim *s, struct sim_device *d);
+void fault_calm(struct sim *s, struct sim_device *d);
+/* The same for the world: partitions and the service's clock. */
+void fault_arm_world(struct sim *s);
+void fault_partition(struct sim *s);
+void fault_service_clock(struct sim *s);
 
 /* ---- publish.c ---- */
 void publish_due(struct sim *s);
@@ -288,6 +406,23 @@ void stranger_garbage(struct sim *s);
 /* A datagram to the service passes: record it, perhaps replay one. */
 void stranger_sees(struct sim *s, const struct datagram *g);
 mpp_addr stranger_addr(struct sim *s);
+
+/* ---- hostile.c ---- */
+/* A datagram of a device passes him. True: it does not go on. */
+bool hostile_sees(struct sim *s, struct sim_device *d, struct datagram *g);
+/* His address for a device, and the device that has it. NULL: none. */
+mpp_addr hostile_addr(const struct sim_device *d);
+struct sim_device *hostile_returns(struct sim *s, const mpp_addr *a);
+
+/* ---- flood.c ---- */
+void flood_due(struct sim *s);
+/* A first packet passes the flooder. */
+void flood_overhears(struct sim *s, const struct datagram *g);
+void flood_free(struct sim *s);
+
+/* ---- thief.c ---- */
+void thief_due(struct sim *s);
+void thief_free(struct sim *s);
 
 /* ---- truth.c ---- */
 /* After a commit and after a restart: what became durable. */
@@ -312,17 +447,41 @@ void check_forgot(struct sim *s, struct sim_device *d);
 void check_due(struct sim *s, struct sim_device *d);
 /* The network of a device went away. */
 void check_gone(struct sim *s, struct sim_device *d);
-/* A receiver said what it did with a datagram. */
-void check_taken(struct sim *s, const struct datagram *g, mpp_err result);
-void check_bytes_in(struct sim *s, const mpp_addr *from, size_t len,
-		    bool authentic);
-void check_bytes_out(struct sim *s, const mpp_addr *to, size_t len);
-/* This datagram confirmed a connection: whoever sent it has read what was
- * sent to where the handshake came from, wherever it seems to come from. */
-void check_confirmed(struct sim *s, const struct datagram *g);
+/* The service's connection of a device. False: it has none. */
+bool check_connection(const struct sim *s, const struct sim_device *d,
+		      mpp_connection_info *out);
 void check_memory(struct sim *s);
 /* Everything is over: does everybody hold everything? */
 bool check_converged(struct sim *s);
 void check_end(struct sim *s);
+
+/* ---- forgery.c ---- */
+/* A receiver said what it did with a datagram. */
+void check_taken(struct sim *s, const struct datagram *g, mpp_err result);
+/* A device saves a Timestamp. */
+void check_saved(struct sim *s, struct sim_device *d,
+		 const mpp_client_event *ev);
+/* A forged datagram had this consequence. */
+void check_forged(struct sim *s, const struct sim_device *d,
+		  const mpp_client_event *ev);
+/* What the service says of a device's connection, around a first packet. */
+struct before {
+	bool any;
+	mpp_connection_info c;
+};
+struct before check_before(const struct sim *s, const struct datagram *g);
+void check_nothing_happened(struct sim *s, const struct datagram *g,
+			    const struct before *before);
+
+/* ---- address.c ---- */
+void check_bytes_in(struct sim *s, const mpp_addr *from, size_t len,
+		    bool authentic);
+void check_bytes_out(struct sim *s, const mpp_addr *to, size_t len);
+/* The service began anew, and knows nobody. */
+void check_bytes_forget(struct sim *s);
+/* Something from the service reached a device at this address. */
+void check_delivered(struct sim *s, struct sim_device *d, const mpp_addr *at);
+/* The service took what a device had sent at that time. */
+void check_proved_by(struct sim *s, struct sim_device *d, uint64_t sent);
 
 #endif

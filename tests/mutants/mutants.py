@@ -10,11 +10,15 @@ ADMIT = "role/test_admit"
 REQUESTS = "role/test_requests"
 CHANGE = "role/test_change"
 REMOVE = "role/test_account_remove"
+TICKET = "role/test_ticket"
 PATH = "role/test_path"
 RESET = "role/test_reset"
-TICKET = "role/test_ticket"
-# The simulator, with every fault at once.
+# The simulator, with every fault at once, and some of its other scenarios.
 SIM = "mppsim"
+SIM_ATTACK = "mppsim attack"
+SIM_THIEF = "mppsim thief"
+SIM_CLOCKS = "mppsim clocks"
+SIM_NAT = "mppsim nat"
 
 MUTANTS = [
     ("the replay check is skipped", "src/role/service_data.c",
@@ -239,6 +243,36 @@ MUTANTS = [
     ("in the simulator, a serial says more than was sent",
      "src/role/service_send.c", "v->last = e->serial;",
      "v->last = e->serial + 10000000;", [SIM]),
+    ("in the simulator, a first packet ends the old connection at once",
+     "src/role/service_confirm.c",
+     "\tservice_arm(s, slot, now.mono);\n\treturn slot;\n",
+     "\tservice_arm(s, slot, now.mono);\n\tif (ad->device != NONE) {\n"
+     "\t\tstruct device *d = device_at(&s->state, ad->device);\n"
+     "\t\tint k = instance_find(d, ad->params.instance);\n"
+     "\t\tif (k >= 0 && d->instances[k].binding != NONE)\n"
+     "\t\t\tservice_free(s, d->instances[k].binding);\n\t}\n"
+     "\treturn slot;\n", [SIM_ATTACK, SIM_THIEF]),
+    ("in the simulator, unconfirmed connections are not bounded",
+     "src/role/service_confirm.c", "if (same >= HALVES_PER_INSTANCE)",
+     "if (0)", [SIM_THIEF]),
+    ("in the simulator, an error in the clear ends a device",
+     "src/role/client_connect.c",
+     "return MPP_OK; /* a hint; the real answer is waited for */",
+     "client_done(c);\n\t\treturn MPP_OK;", [SIM_ATTACK]),
+    ("in the simulator, a device believes the key in a Challenge",
+     "src/role/client_connect.c", "\t\treturn key_changed(c, udf);\n",
+     "{\n\t\tmemcpy(c->service_key, key, len);\n"
+     "\t\tc->want_save = true;\n\t}\n", [SIM_ATTACK]),
+    ("in the simulator, serials follow a clock that goes back",
+     "src/role/service_change.c",
+     "first = assigned + 1 > now.us ? assigned + 1 : now.us;",
+     "first = now.us;", [SIM_CLOCKS]),
+    ("in the simulator, a lost Timestamp is not made good",
+     "src/role/client_connect.c", "\tc->timestamp_ms = newest;\n", "",
+     [SIM_CLOCKS]),
+    ("in the simulator, a device seldom speaks",
+     "src/role/client_send.c", "\treturn third;\n",
+     "\treturn 12 * third;\n", [SIM_NAT]),
     ("a reset is sent for any slot", "src/role/service_reset.c",
      "st.slot >= s->config.bindings", "false", [RESET]),
     ("a reset answers short packets", "src/role/service_reset.c",
@@ -269,4 +303,11 @@ MUTANTS = [
      [PATH]),
     ("the new path inherits the RTT", "src/role/service_path.c",
      "b->rtt = (struct rtt){0, 0};", "", [PATH]),
+    ("in the simulator, a device keeps the key that was offered last",
+     "src/role/client_connect.c",
+     "memcpy(c->service_key, c->scratch.rs, MPP_DH_MAX);",
+     "memcpy(c->service_key, c->offered_key, MPP_DH_MAX);", [SIM_ATTACK]),
+    ("the first Newest is not said",
+     "src/role/service_admit.c", "ad->newest = newest != 0 ? newest : 1;",
+     "ad->newest = newest;", [DELIVER]),
 ]

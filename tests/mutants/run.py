@@ -20,7 +20,8 @@ import sys
 import tempfile
 
 from mutants import (ADMIT, CHANGE, DELIVER, MUTANTS, PATH, REMOVE, REQUESTS,
-                     RESET, SIM, TICKET)
+                     RESET, SIM, SIM_ATTACK, SIM_CLOCKS, SIM_NAT, SIM_THIEF,
+                     TICKET)
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
@@ -33,8 +34,15 @@ FLAGS = ["-std=c11", "-g", "-O1", "-fno-strict-aliasing", "-w",
          f'-DMPP_TESTS_DIR="{ROOT}/tests"']
 # The simulator is a test too: everything at once, and devices that are far
 # behind when their packets are sent on from forged addresses.
-SIM_RUN = ["mixed", "--seeds", "40", "--set", "hijack=5%", "--set",
-           "publish=3s", "--set", "stores=20", "--set", "filters=0%"]
+SIM_RUNS = {
+    SIM: ["mixed", "--seeds", "40", "--set", "hijack=5%", "--set",
+          "publish=3s", "--set", "stores=20", "--set", "filters=0%"],
+    SIM_ATTACK: ["attack", "--seeds", "12", "--set", "flood=1s"],
+    SIM_THIEF: ["calm", "--seeds", "3", "--set", "thief=200ms", "--set",
+                "duration=5m"],
+    SIM_CLOCKS: ["clocks", "--seeds", "12"],
+    SIM_NAT: ["nat", "--seeds", "12"],
+}
 LIBS = ["-lcmocka", "-lcrypto", "-lsodium", "-llmdb", "-lpthread"]
 # Breaks nothing, so it must survive.
 HARMLESS = ("a comment", "src/role/service_data.c",
@@ -52,7 +60,7 @@ def sources():
 
 def sources_of(test):
     """What a test adds to them."""
-    if test != SIM:
+    if test not in SIM_RUNS:
         return [f"tests/unit/{test}.c"]
     return [f"src/mppsim/{name}"
             for name in sorted(os.listdir(os.path.join(ROOT, "src/mppsim")))
@@ -75,12 +83,12 @@ def compile_file(source, target, text=None):
 def run_test(objects, test, folder):
     """Link and run; True when the test passes."""
     program = os.path.join(folder, os.path.basename(test))
-    arguments = SIM_RUN if test == SIM else []
+    arguments = SIM_RUNS.get(test, [])
     subprocess.run(["gcc", *FLAGS, "-o", program, *objects, *LIBS],
                    check=True, capture_output=True)
     try:
         done = subprocess.run([program, *arguments], capture_output=True,
-                              timeout=300 if test == SIM else 120,
+                              timeout=300 if arguments else 120,
                               stdin=subprocess.DEVNULL, check=False)
     except subprocess.TimeoutExpired:
         return False
@@ -92,19 +100,21 @@ class Bench:
 
     def __init__(self, folder):
         self.folder = folder
-        self.objects, self.tests = {}, {}
+        self.objects, self.tests, seen = {}, {}, set()
         with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
             for source in sources():
                 target = os.path.join(folder, source.replace("/", "_") + ".o")
                 self.objects[source] = target
                 pool.submit(self.build, source, target)
-            for test in [*TESTS, SIM]:
+            for test in [*TESTS, *SIM_RUNS]:
                 self.tests[test] = []
                 for source in sources_of(test):
                     target = os.path.join(folder,
                                           source.replace("/", "_") + ".o")
                     self.tests[test].append(target)
-                    pool.submit(self.build, source, target)
+                    if target not in seen:
+                        pool.submit(self.build, source, target)
+                    seen.add(target)
 
     @staticmethod
     def build(source, target):
@@ -143,7 +153,7 @@ def main():
     caught = survived = 0
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         bench = Bench(folder)
-        for test in [*TESTS, SIM]:
+        for test in [*TESTS, *SIM_RUNS]:
             if not run_test([*bench.tests[test], *bench.objects.values()],
                             test, folder):
                 print(f"{test} fails unbroken")

@@ -3,6 +3,7 @@
 broken. Time in it is virtual, so nothing here depends on the machine."""
 import json
 import os
+import pty
 import re
 import shlex
 import subprocess
@@ -11,9 +12,10 @@ import pytest
 from conftest import ROOT, program
 
 TIER = os.environ.get("MPP_TIER", "")
-# Seven scenarios: at least 200 seeds by default, 1,000 in --ci, 100,000 in
-# --long.
-SEEDS = {"": 30, "ci": 150, "long": 14300}[TIER]
+# Eleven scenarios: at least 200 seeds by default, 1,000 in --ci, 100,000 in
+# --long; and the ladder, of which every cell is run.
+SEEDS = {"": 20, "ci": 100, "long": 9100}[TIER]
+LADDER_SEEDS = {"": 200, "ci": 600, "long": 12000}[TIER]
 DEADLINE_S = {"": 600, "ci": 1800, "long": 86400}[TIER]
 # What each scenario must have done to its datagrams and its programs.
 SCENARIOS = {
@@ -29,7 +31,18 @@ SCENARIOS = {
               "restarts", "commit_failures", "outages", "moves", "replayed",
               "hijacked", "garbage", "copies_tried", "checked",
               "offline_checked", "by_device"],
+    "nat": ["mappings", "rebinds", "filtered", "unmapped", "moves", "forged"],
+    "clocks": ["clock_steps", "power_losses", "partitions", "restarts",
+               "crashes", "handshakes_refused", "offline_checked"],
+    "attack": ["withheld", "forged", "forged_read", "detours", "returned",
+               "flooded", "replayed", "hijacked", "garbage", "challenges",
+               "handshakes_checked"],
+    "chaos": ["lost", "duplicated", "crashes", "commit_failures", "rebinds",
+              "filtered", "clock_steps", "power_losses", "partitions",
+              "withheld", "forged", "detours", "flooded", "hijacked",
+              "handshakes_checked", "copies_tried", "checked"],
 }
+LADDER = ("ladder", 6, 4, 5)  # losses, round trips, NATs
 REPRODUCE = re.compile(r"^reproduce: mppsim (.*)$", re.M)
 SEED_FILE = ROOT / "tests" / "sim" / "seeds.txt"
 KEPT = [line for line in SEED_FILE.read_text().splitlines()
@@ -52,7 +65,7 @@ def test_every_scenario_is_run():
     done = sim("--list")
     assert done.returncode == 0
     listed = done.stdout.split("\n\n")[0]
-    assert re.findall(r"^  (\w+) ", listed, re.M) == list(SCENARIOS)
+    assert re.findall(r"^  (\w+) ", listed, re.M) == [*SCENARIOS, LADDER[0]]
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
@@ -66,6 +79,211 @@ def test_seeds(scenario):
     if scenario == "calm":
         for name in ["lost", "repeats", "losts", "refused", "unreachable"]:
             assert r[name] == 0, name
+
+
+def test_ladder():
+    """Every loss with every round trip behind every kind of NAT."""
+    r = good("ladder", "--seeds", LADDER_SEEDS)
+    cells = r["cells"]
+    assert len(cells) == LADDER[1] * LADDER[2] * LADDER[3]
+    assert len({(c["loss"], c["burst_ms"], c["rtt_ms"], c["nat"])
+                for c in cells}) == len(cells)
+    assert sum(c["runs"] for c in cells) == LADDER_SEEDS
+    for c in cells:
+        assert c["runs"] >= 1 and c["failed"] == 0, c
+        # Nobody hears earlier than half a round trip; all within the limit.
+        assert c["p50_us"] > c["rtt_ms"] * 470, c
+        assert c["p50_us"] <= c["p99_us"] and c["missing_max_us"] < 120e6, c
+    assert {c["nat"] for c in cells} == {"none", "full", "address", "port",
+                                         "symmetric"}
+    assert max(c["loss"] for c in cells) == 0.3
+
+
+def test_ladder_table():
+    done = sim("ladder", "--seed", 120, "--seeds", 3)
+    assert done.returncode == 0
+    rows = re.findall(r"^ +([\d.]+) % (?:each  |bursts) +(\d+) ms  (\w+) +1"
+                      r" +0 ", done.stdout, re.M)
+    assert rows == [("0.1", "16", "none"), ("0.1", "16", "full"),
+                    ("30.0", "800", "symmetric")]
+    assert "cells       3 of 120 were run" in done.stdout
+
+
+QUIET = ["calm", "--seed", 5]
+NAT = [*QUIET, "--set", "nat=port", "--set", "rebind=0s"]
+
+
+def settings(**given):
+    return [word for name, value in given.items()
+            for word in ("--set", f"{name.replace('_', '-')}={value}")]
+
+
+def test_a_mapping_lives_as_long_as_it_is_used():
+    """Heartbeats are 20 s apart."""
+    lives = good(*NAT, *settings(nat_timeout="21s", nat_timeout_max="21s"))
+    assert (lives["mappings"], lives["connects"], lives["unmapped"]) == (5, 5, 0)
+    dies = good(*NAT, *settings(nat_timeout="15s", nat_timeout_max="15s",
+                                nat_preserve="0%"))
+    assert dies["mappings"] > 300 and dies["unmapped"] > 0
+    assert dies["failed"] == 0 and dies["heard"] >= lives["heard"] / 2
+    same = good(*NAT, *settings(nat_timeout="15s", nat_timeout_max="15s",
+                                nat_preserve="100%"))
+    assert same["mappings"] > 300 and same["unmapped"] > 0
+    assert same["connects"] == 5  # the same port: nothing to see
+    # Between two heartbeats only publications come, and count if they may.
+    comes = good(*NAT, *settings(nat_timeout="19s", nat_timeout_max="19s",
+                                 nat_incoming="100%", publish="2s"))
+    assert comes["mappings"] < same["mappings"] / 5
+
+
+def test_nats_differ_in_what_they_let_in():
+    """Forged datagrams come from the service's address, from another port of
+    it, and from another host, to which the device has sent sometimes."""
+    r = {kind: good(*QUIET, *settings(nat=kind, nat_timeout="5m", forge="60%",
+                                      nat_elsewhere="5m"))
+         for kind in ["none", "full", "address", "port", "symmetric"]}
+    assert all(r[kind]["forged"] > 200 for kind in r)
+    assert r["none"]["mappings"] == 0 and r["full"]["mappings"] == 5
+    assert r["symmetric"]["mappings"] > 5
+    let_in = [r[kind]["filtered"] for kind in r]
+    assert let_in[:2] == [0, 0]
+    assert 0 < let_in[2] < let_in[3] < let_in[4], let_in
+
+
+def test_a_lost_timestamp_is_made_good():
+    """Power and the newest write are lost, the clock is behind: refused, with
+    the Timestamp from which to go on."""
+    lost = good(*QUIET, *settings(restart="1m", power_loss="50%"))
+    assert lost["power_losses"] > 20 and lost["handshakes_refused"] > 10
+    kept = good(*QUIET, *settings(restart="1m"))
+    assert kept["restarts"] > 20 and kept["handshakes_refused"] == 0
+
+
+def test_partition_takes_its_share():
+    r = good(*QUIET, *settings(partition="4m", partition_for="3m",
+                               partition_share="100%"))
+    assert r["partitions"] > 1
+    assert r["losts"] >= 5 and r["offline_checked"] >= 5
+    none = good(*QUIET, *settings(partition="4m", partition_share="0%"))
+    assert none["partitions"] > 1 and none["losts"] == 0
+
+
+def test_a_flood_hinders_nobody():
+    r = good(*QUIET, *settings(flood="100ms", duration="10m"))
+    assert r["flooded"] > 4000 and r["challenges"] > 2000
+    assert (r["connects"], r["losts"]) == (5, 0)
+    assert r["missing_max_us"] < 1e6
+
+
+def test_a_stolen_service_key_changes_no_connection():
+    """He writes first messages in the name of devices; they cannot be
+    confirmed without the device's own key."""
+    r = good(*QUIET, *settings(thief="3s"))
+    assert r["thefts"] > 300 and r["handshakes_checked"] >= r["thefts"]
+    assert (r["connects"], r["losts"], r["failed"]) == (5, 0, 0)
+
+
+EXAMPLE = ROOT / "tests" / "sim" / "phones.scenario"
+
+
+def test_scenario_file():
+    """The same as on the command line, and what is printed runs it again."""
+    r = good("--file", EXAMPLE, "--seed", 3)
+    lines = [line.split("#")[0].replace(" ", "")
+             for line in EXAMPLE.read_text().splitlines()]
+    words = [word for line in lines if line and "scenario=" not in line
+             for word in ("--set", line)]
+    base = [line.split("=")[1] for line in lines if "scenario=" in line]
+    same = good(*base, "--seed", 3, *words)
+    assert r["digest"] == same["digest"] and r["scenario"] == "file"
+    assert r["rebinds"] > 0 and r["outages"] > 0
+    assert good("roaming", "--seed", 3)["digest"] != r["digest"]
+
+
+def test_a_failing_scenario_file_is_said_again(tmp_path):
+    path = tmp_path / "it's mine"
+    path.write_text("loss = 5%\n")
+    done = sim("--file", path, "--seed", 3, "--break", "deaf")
+    assert done.returncode == 1
+    again = shlex.split(REPRODUCE.search(done.stderr).group(1))
+    assert again[:2] == ["--file", str(path)]
+    assert sim(*again).stderr == done.stderr
+
+
+@pytest.mark.parametrize("text, said", [
+    ("loss", "1: loss: give name=value, or # and a comment"),
+    ("=5", "1: =5: give name=value"),
+    ("# x\n\nloss = 10", "3: loss: give loss=a share such as 10%"),
+    ("delay=5s\ndelay=6s", "2: delay stands here for the second time"),
+    ("jitter=11s", "1: jitter: from 0ms to 10s"),
+    ("nat=cone", "1: nat: give nat=one of none full address port"),
+    ("wind=5", "1: wind: no such setting; mppsim --list"),
+    ("scenario=storm", "1: scenario=storm: no such scenario; mppsim --list"),
+    ("scenario=ladder", "1: scenario=ladder: many scenarios"),
+    ("loss=1%\nscenario=calm", "2: scenario=calm: give it before"),
+    ("loss=" + "1" * 300, "1: 305 octets; a line has at most 200"),
+    ("loss=\0", "1: an octet of zero; give text"),
+])
+def test_wrong_scenario_file(tmp_path, text, said):
+    path = tmp_path / "wrong"
+    path.write_text(text)
+    done = sim("--file", path)
+    assert (done.returncode, done.stdout) == (65, "")
+    assert done.stderr.startswith(f"mppsim: {path}:{said}"), done.stderr
+
+
+def test_no_scenario_file(tmp_path):
+    for path in (tmp_path / "none", tmp_path):
+        done = sim("--file", path)
+        assert (done.returncode, done.stdout) == (66, "")
+        assert done.stderr.startswith(f"mppsim: {path}: ")
+
+
+def listed_settings():
+    """name: (what it is, default, range or words)"""
+    text = sim("--list").stdout.split("default, range:\n")[1]
+    return {m[1]: (m[2], m[3], m[4]) for m in re.finditer(
+        r"^  (\S+) +(.*)\n +(\S+), (.*)$", text, re.M)}
+
+
+def test_every_setting_is_documented():
+    listed = listed_settings()
+    assert len(listed) > 40
+    document = (ROOT / "docs" / "simulator.md").read_text()
+    manual = (ROOT / "man" / "mppsim.1").read_text()
+    for name, (what, value, allowed) in listed.items():
+        assert f"| `{name}` | {value} | {allowed} | {what} |" in document, name
+        assert re.search(rf"^\.It Cm {name}$", manual, re.M), name
+    assert document.count("\n| `") == len(listed) + len(SCENARIOS) + 1
+
+
+def test_commands_of_the_document():
+    text = (ROOT / "docs" / "simulator.md").read_text()
+    blocks = re.findall(r"^```sh\n(.*?)^```", text, re.M | re.S)
+    lines = "".join(blocks).splitlines()
+    assert len(lines) == 4
+    for line in lines:
+        name, *words = shlex.split(line, comments=True)
+        done = subprocess.run([program(name), *words], capture_output=True,
+                              text=True, timeout=DEADLINE_S, cwd=ROOT)
+        assert done.returncode == 0, line + done.stderr
+        assert "every invariant held" in done.stdout, line
+
+
+def test_progress_only_on_a_terminal():
+    command = [program("mppsim"), "calm", "--devices", "100", "--days", "1"]
+    mine, its = pty.openpty()
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=its,
+                          stdin=subprocess.DEVNULL) as child:
+        os.close(its)
+        shown = b""
+        while b"virtual hours" not in shown:
+            shown += os.read(mine, 100)
+        child.kill()
+    os.close(mine)
+    assert re.search(rb"\r[\d.]+ of 24.0 virtual hours", shown)
+    done = sim("calm")
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("line", KEPT)
@@ -89,7 +307,7 @@ def test_ten_thousand_publications():
 def test_the_seed_alone_decides():
     runs = [good("mixed", "--seed", seed) for seed in (7, 7, 8)]
     for r in runs:
-        del r["cpu_s"]
+        del r["cpu_s"], r["device_days_per_cpu_minute"]
     assert runs[0] == runs[1]
     assert runs[0]["digest"] != runs[2]["digest"]
 
@@ -101,13 +319,15 @@ PLANTED = {
             r"device 0 has not converged",
     "amplify": r"\d+ octets sent to [\d.:]+, from where \d+ came",
     "overrun": r"wrote behind its memory",
+    "wall": r"device 0 can be reached for \d+ s and lacks serial",
 }
+PLANTED_IN = {"lose-commit": "restarts", "wall": "nat"}
 
 
 @pytest.mark.parametrize("what", PLANTED)
 def test_planted_faults_are_found(what):
     """And the line that is printed finds them again."""
-    scenario = "restarts" if what == "lose-commit" else "loss"
+    scenario = PLANTED_IN.get(what, "loss")
     done = sim(scenario, "--seed", 3, "--break", what)
     assert done.returncode == 1
     assert re.search(PLANTED[what], done.stderr), done.stderr
@@ -158,7 +378,14 @@ def test_trace_is_readable():
     (["calm", "--set", "delay=5parsecs"], "delay: give delay=a time"),
     (["calm", "--set", "wind=5"], "wind: no such setting"),
     (["calm", "--set", "=5"], "no such setting"),
-    (["calm", "--break", "all"], "give lose-commit, deaf, amplify or overrun"),
+    (["calm", "--break", "all"],
+     "give lose-commit, deaf, amplify, overrun or wall"),
+    (["calm", "--set", "nat=cone"],
+     "nat: give nat=one of none full address port symmetric random"),
+    (["calm", "--set", "nat"], "nat: give nat=one of none full"),
+    (["calm", "--file", "x"], "--file: give it first, and no scenario"),
+    (["--file"], "a value is missing"),
+    (["ladder", "--set", "loss=5%"], "loss: the ladder decides this itself"),
     (["calm", "--wrong"], "no such option"),
     (["calm", "--seeds", "2", "--trace"], "--trace is for one seed"),
     (["calm", "--json", "more"], "more: not an option"),
