@@ -251,8 +251,8 @@ static uint32_t percentile(const struct result *r, unsigned percent)
 
 static void conclude(struct result *r)
 {
-	double ratio[ROUNDS_MAX], floor[ROUNDS_MAX], us[ROUNDS_MAX];
-	double per_s[ROUNDS_MAX];
+	double ratio[ROUNDS_MAX] = {0}, floor[ROUNDS_MAX] = {0};
+	double us[ROUNDS_MAX] = {0}, per_s[ROUNDS_MAX] = {0};
 	size_t i;
 
 	for (i = 0; i < r->rounds; i++) {

@@ -106,11 +106,13 @@ static int run(const struct options *o)
 {
 	struct report *r = calloc(1, sizeof(*r));
 	const double start = cpu_seconds();
-	bool good = r != NULL;
+	bool good = true;
 	uint64_t i;
 	int code;
 
-	if (good && o->ladder) {
+	if (r == NULL)
+		return EX_OSERR;
+	if (o->ladder) {
 		r->cells = calloc(LADDER_CELLS, sizeof(*r->cells));
 		good = r->cells != NULL;
 	}
@@ -121,8 +123,7 @@ static int run(const struct options *o)
 	if (good)
 		report_print(r, o, cpu_seconds() - start, stdout);
 	code = !good ? EX_OSERR : r->failed != 0 ? 1 : EX_OK;
-	if (r != NULL)
-		free(r->cells);
+	free(r->cells);
 	free(r);
 	return code;
 }

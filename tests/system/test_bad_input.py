@@ -522,7 +522,7 @@ def as_text(name, text):
 
 # A sentence, what happens while it is stopped, the exit code, what is said.
 FILES = [
-    ("a key of a newer version", put_key("mppd service key 2\nx\n"), 65,
+    ("a key of a newer version", put_key("mppd service key 3\nx\n"), 65,
      "newer version"),
     ("a key that is empty", put_key(""), 65, "damaged"),
     ("a key that is something else", put_key("hello\n" * 10), 65, "damaged"),
