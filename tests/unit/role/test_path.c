@@ -9,12 +9,15 @@ static const mpp_addr stranger = {{192, 0, 2, 1}, 7, 4, 0};
 
 static struct world w;
 
+enum { SHORTEST = 112 }; /* a challenge, as an empty answer */
+
 /* What the service sent where. */
 static size_t to_old, to_new, to_stranger;
 static bool keep_back;     /* what the device sends is held, */
 static struct flying held; /* the newest of it */
 static unsigned n_held;
-static bool lose_new; /* nothing arrives at the new address */
+static bool lose_challenges; /* until the device connects anew */
+static bool lose_new;        /* nothing arrives at the new address */
 
 static bool at(const mpp_addr *a, const mpp_addr *b)
 {
@@ -28,6 +31,10 @@ static int watch(struct world *world, const struct flying *f)
 		n_held++;
 		return 1;
 	}
+	if (f->to_service && f->data[0] == 0 && f->len == MPP_PACKET_SIZE)
+		lose_challenges = false;
+	if (!f->to_service && lose_challenges && f->len == SHORTEST)
+		return 1;
 	return !f->to_service && lose_new && at(&world->d[0].addr, &elsewhere);
 }
 
@@ -37,7 +44,7 @@ static int setup(void **state)
 	world_init(&w, 7);
 	w.drop = watch;
 	to_old = to_new = to_stranger = 0;
-	keep_back = lose_new = false;
+	keep_back = lose_new = lose_challenges = false;
 	n_held = 0;
 	world_subscribed(&w, alice, 0, 1);
 	return 0;
@@ -387,6 +394,23 @@ static void test_no_room(void **state)
 	assert_true(count()->handshakes <= 3);
 }
 
+/* No challenge arrives: the device sees by two answers, more than 5 s apart,
+ * that it is elsewhere, and connects anew. */
+static void test_not_challenged(void **state)
+{
+	(void)state;
+	lose_challenges = true;
+	w.d[0].addr = elsewhere;
+	speak();
+	world_run(&w, 1000000);
+	assert_int_equal(world_count(&w.d[0], MPP_EV_CONNECTED), 1);
+	world_run(&w, 24000000);
+	assert_true(w.lost > 0);
+	assert_int_equal(count()->moved, 0);
+	assert_int_equal(world_count(&w.d[0], MPP_EV_CONNECTED), 2);
+	assert_int_equal(connection().endpoint.port, elsewhere.port);
+}
+
 /* Ten thousand times, and nothing has grown. */
 static void test_many_rebindings(void **state)
 {
@@ -431,6 +455,7 @@ int main(void)
 		CASE(test_newer_packet_from_the_path),
 		CASE(test_endpoint_request),
 		CASE(test_no_room),
+		CASE(test_not_challenged),
 		CASE(test_many_rebindings),
 	};
 
