@@ -70,10 +70,14 @@ typedef struct mpp_client_config {
 	/** Names of the stores to hear of (copied); none: all. */
 	mpp_bytes stores[MPP_FILTER_MAX];
 	size_t n_stores;
-	uint64_t acknowledge;  /**< publication serial that the app holds */
-	uint32_t lease_ms;     /**< lease to ask for; 0: the service's */
-	uint32_t keepalive_ms; /**< heartbeat after this silence; 0: a third
+	uint64_t acknowledge;   /**< publication serial that the app holds */
+	uint32_t lease_ms;      /**< lease to ask for; 0: the service's */
+	uint32_t keepalive_ms;  /**< heartbeat after this silence; 0: a third
 				     of the lease, at most 25 s */
+	uint32_t renew_s;       /**< make fresh keys within this time [86400],
+				10..604800; after twice as long the old
+				ones are not used */
+	uint32_t renew_packets; /**< or after so many in a direction [2^23] */
 } mpp_client_config;
 
 /** Bytes to lend. */
@@ -114,7 +118,10 @@ typedef enum mpp_client_event_kind {
 				 have_token) durably, then call
 				 mpp_client_saved(); no attempt to connect is
 				 sent before */
-	MPP_EV_CONNECTED,   /**< confirmed by the service; endpoint, lease */
+	MPP_EV_CONNECTED,   /**< confirmed by the service; endpoint, lease.
+				 Again, without MPP_EV_LOST before it, when
+				 a new connection has taken the place of the
+				 old one: fresh keys, another network */
 	MPP_EV_PUBLICATION, /**< stores that changed; serial, more */
 	MPP_EV_RESPONSE,    /**< answer to a request: request, status */
 	MPP_EV_LOST,        /**< no answer any more; reconnecting by itself */

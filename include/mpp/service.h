@@ -37,12 +37,16 @@ typedef struct mpp_service_config {
 	uint32_t commit_bytes; /**< a batch for the store [262144], twice */
 	uint32_t devices_per_account; /**< [64] */
 	uint32_t stores_per_account;  /**< [128], at most 128 */
-	uint32_t lease_ms;     /**< lease given when none is asked [60000] */
-	uint32_t lease_min_ms; /**< [10000] */
-	uint32_t lease_max_ms; /**< [3600000] */
-	uint32_t idle_ms;      /**< a silent binding is kept [3600000] */
-	uint32_t token_life_s; /**< tokens are good for [2592000] */
-	bool always_challenge; /**< prove every address first */
+	uint32_t lease_ms;      /**< lease given when none is asked [60000] */
+	uint32_t lease_min_ms;  /**< [10000] */
+	uint32_t lease_max_ms;  /**< [3600000] */
+	uint32_t idle_ms;       /**< a silent binding is kept [3600000] */
+	uint32_t token_life_s;  /**< tokens are good for [2592000] */
+	uint32_t renew_s;       /**< keys of this age [86400], 10..604800, */
+	uint32_t renew_packets; /**< or with so many packets in a direction
+				     [2^23], at most 2^30, are to be replaced;
+				     twice as old they are not used */
+	bool always_challenge;  /**< prove every address first */
 } mpp_service_config;
 
 /** Durable secrets of a service. All-zero secret keys: that suite is off. */
@@ -284,6 +288,8 @@ MPP_MUSTCHECK mpp_err mpp_service_fingerprint(const mpp_service *s, int suite,
 	X(refused, "handshakes refused after opening")              \
 	X(confirmed, "connections confirmed")                       \
 	X(enrolled, "devices enrolled")                             \
+	X(renewed, "replaced by one with fresh keys")               \
+	X(keys_ended, "ended because of old keys")                  \
 	X(moved, "paths moved to a new address")                    \
 	X(closed, "connections closed by the device")               \
 	X(offline, "devices gone offline")                          \

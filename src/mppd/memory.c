@@ -26,6 +26,8 @@ mpp_service_config memory_config(const struct conf *c)
 		.lease_min_ms = (uint32_t)c->lease_min_ms,
 		.lease_max_ms = (uint32_t)c->lease_max_ms,
 		.idle_ms = (uint32_t)c->idle_ms,
+		.renew_s = (uint32_t)(c->renew_ms / 1000),
+		.renew_packets = (uint32_t)c->renew_packets,
 		.always_challenge = c->always_challenge != 0,
 	};
 }

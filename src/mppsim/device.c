@@ -43,6 +43,10 @@ void device_init(struct sim *s, uint32_t number)
 	d->skew = rng_below(r, 2 * s->p.skew + 1) - s->p.skew;
 	d->filter = rng_chance(r, s->p.filters) ? (int)rng_below(r, s->p.stores)
 						: -1;
+	if (number % 2 == 0) {
+		d->config.renew_s = (uint32_t)(s->p.renew / 1000000);
+		d->config.renew_packets = (uint32_t)s->p.renew_packets;
+	}
 	d->config.mode = MPP_MODE_SUBSCRIBE;
 	d->config.suite = MPP_SUITE_25519;
 	d->config.have_invitation = true;

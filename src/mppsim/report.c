@@ -180,6 +180,7 @@ static void print_json(const struct report *r, const struct options *o,
 	(void)fprintf(
 		to,
 		",\"challenges\":%" PRIu64 ",\"handshakes_refused\":%" PRIu64
+		",\"renewed\":%" PRIu64 ",\"keys_ended\":%" PRIu64
 		",\"device_days_per_cpu_minute\":%.0f"
 		",\"notifies\":%" PRIu64 ",\"repeats\":%" PRIu64
 		",\"virtual_s\":%.3f,\"device_days\":%.4f"
@@ -187,11 +188,12 @@ static void print_json(const struct report *r, const struct options *o,
 		",\"p999_us\":%" PRIu64 ",\"max_us\":%" PRIu64
 		",\"missing_max_us\":%" PRIu64 ",\"calm_max_us\":%" PRIu64
 		",\"digest\":\"%016" PRIx64 "\"",
-		r->service.challenges, r->service.refused, speed(r, cpu_s),
-		r->service.notifies, r->service.repeats,
-		(double)r->virtual_us / 1e6, days(r->device_us), cpu_s,
-		percentile(r, 500), percentile(r, 990), percentile(r, 999),
-		r->latency_max, r->missing_max, r->took_max, r->digest);
+		r->service.challenges, r->service.refused, r->service.renewed,
+		r->service.keys_ended, speed(r, cpu_s), r->service.notifies,
+		r->service.repeats, (double)r->virtual_us / 1e6,
+		days(r->device_us), cpu_s, percentile(r, 500),
+		percentile(r, 990), percentile(r, 999), r->latency_max,
+		r->missing_max, r->took_max, r->digest);
 }
 
 static void print_cells_json(const struct cell *cells, FILE *to)

@@ -70,6 +70,8 @@ static mpp_service_config limits(const struct params *p)
 		.devices_per_account = devices / accounts + 1,
 		.stores_per_account = 128,
 		.lease_ms = (uint32_t)(p->lease / 1000),
+		.renew_s = (uint32_t)(p->renew / 1000000),
+		.renew_packets = (uint32_t)p->renew_packets,
 		.always_challenge = p->challenge != 0,
 	};
 }

@@ -156,10 +156,11 @@ struct binding {
 	uint32_t request; /* highest request serial */
 	uint8_t state;
 	uint8_t flags;
-	uint8_t tries;    /* repetitions of the publication in flight */
-	uint8_t instance; /* of the device */
-	uint16_t quantum; /* padding the client asked for; 0: default */
-	uint8_t rights;   /* what its token allows; all ones without */
+	uint8_t tries;       /* repetitions of the publication in flight */
+	uint8_t instance;    /* of the device */
+	uint8_t quantum_log; /* 2^this: padding asked for; 0: default */
+	uint8_t made;        /* when its keys were, see service_hour() */
+	uint8_t rights;      /* what its token allows; all ones without */
 	uint8_t token;
 	uint32_t proven_s; /* wall: when the device key was last proved */
 };

@@ -9,7 +9,8 @@
  *   any -refused, closed, asked once-> DONE
  *
  * While it reconnects the old connection still receives; it ends when the new
- * one is confirmed. */
+ * one is confirmed. When only fresh keys are wanted (`renewing`), it also sends
+ * until then. */
 #include "role/client.h"
 
 #include "base/mem.h"
@@ -94,6 +95,11 @@ static mpp_err init(struct mpp_client *c, const mpp_client_config *k)
 	c->held = k->acknowledge;
 	c->ask_lease_ms = k->lease_ms;
 	c->ask_keepalive_ms = k->keepalive_ms;
+	c->renew_s = k->renew_s != 0 ? k->renew_s : RENEW_S;
+	c->renew_packets = k->renew_packets != 0 ? k->renew_packets
+						 : RENEW_PACKETS;
+	if (c->renew_s < RENEW_MIN_S || c->renew_s > RENEW_MAX_S)
+		return MPP_ERR_INVALID;
 	c->attempt_at = MPP_TIME_NEVER;
 	err = copy_pins(c, k);
 	if (err == MPP_OK)
@@ -247,6 +253,7 @@ bool mpp_client_skipped_next(const mpp_client_event *ev, size_t *cursor,
 void client_restart(struct mpp_client *c, mpp_time now)
 {
 	c->state = CLIENT_CONNECTING;
+	c->renewing = false;
 	mem_wipe(c->attempts, sizeof(c->attempts));
 	mem_wipe(link_next(c), sizeof(struct link));
 	c->failures = 0;
@@ -254,6 +261,35 @@ void client_restart(struct mpp_client *c, mpp_time now)
 	c->offered = false;
 	c->suites_len = 0;
 	c->attempt_at = now;
+}
+
+/* `next` came to nothing; what is there may serve on. */
+static void restart_next(struct mpp_client *c, mpp_time now)
+{
+	const bool renewing = c->renewing;
+
+	client_restart(c, now);
+	c->renewing = renewing;
+}
+
+bool client_renewable(const struct mpp_client *c)
+{
+	return c->mode == MPP_MODE_SUBSCRIBE || c->mode == MPP_MODE_ASK;
+}
+
+void client_renew(struct mpp_client *c, mpp_time now)
+{
+	if (c->state != CLIENT_CONNECTED || !client_renewable(c))
+		return;
+	client_restart(c, now);
+	c->renewing = true;
+}
+
+bool client_serving(const struct mpp_client *c)
+{
+	return c->state == CLIENT_CONNECTED ||
+	       (c->renewing && (c->state == CLIENT_CONNECTING ||
+				c->state == CLIENT_CONFIRMING));
 }
 
 void client_done(struct mpp_client *c)
@@ -292,18 +328,46 @@ static mpp_err take_reset(struct mpp_client *c, mpp_buf in, mpp_time now)
 		i++;
 	if (i == 2)
 		return MPP_ERR_STRANGER;
-	if (i == c->cur && c->state == CLIENT_CONNECTED)
+	if (i == c->cur && c->state == CLIENT_CONFIRMING)
+		c->renewing = false;
+	else if (i == c->cur && client_serving(c))
 		lose(c, now);
 	else if (i != c->cur && c->state == CLIENT_CONFIRMING)
-		client_restart(c, now);
+		restart_next(c, now);
 	mem_wipe(&c->links[i], sizeof(c->links[i]));
 	return MPP_ERR_CLOSED;
+}
+
+/* Keys that are too old end, whether there are others or not. */
+static void end_keys(struct mpp_client *c, mpp_time now)
+{
+	struct link *l = link_cur(c);
+
+	if (!l->on || !time_due(l->ends, now))
+		return;
+	mem_wipe(l, sizeof(*l));
+	if (c->state == CLIENT_CONFIRMING)
+		c->renewing = false;
+	else if (client_serving(c))
+		lose(c, now);
+}
+
+static void age_keys(struct mpp_client *c, mpp_time now)
+{
+	const struct link *l = link_cur(c);
+
+	end_keys(c, now);
+	if (c->state == CLIENT_CONNECTED &&
+	    (time_due(l->renew, now) || l->tx_next >= c->renew_packets ||
+	     l->rx_top >= c->renew_packets))
+		client_renew(c, now);
 }
 
 mpp_err mpp_client_receive(mpp_client *c, mpp_buf in, mpp_instant now)
 {
 	unsigned i;
 
+	end_keys(c, now.mono);
 	if (in.len < REPLY_ID_LEN || in.len > MPP_PACKET_MAX)
 		return MPP_ERR_RANGE;
 	/* First, because an Error may be as short as a reset. */
@@ -342,8 +406,9 @@ void mpp_client_tick(mpp_client *c, mpp_instant now)
 
 	if (c->state == CLIENT_CONFIRMING &&
 	    time_due(time_plus(link_next(c)->made, CONFIRM_LIFE_US), now.mono))
-		client_restart(c, now.mono);
-	if (c->state != CLIENT_CONNECTED)
+		restart_next(c, now.mono);
+	age_keys(c, now.mono);
+	if (!client_serving(c))
 		return;
 	if (unanswered(c, now.mono)) {
 		lose(c, now.mono);

@@ -37,6 +37,13 @@ enum {
 	MOVE_WAIT_US = 5000000,   /* for the service to challenge it */
 	CHALLENGES = 2,           /* of the new path and of the old one */
 	KEEPALIVE_MAX_MS = 25000,
+	RENEW_S = 86400,         /* fresh keys: after this time, */
+	RENEW_PACKETS = 1 << 23, /* or so many packets in a direction */
+	RENEW_MIN_S = 10,
+	RENEW_MAX_S = 604800,
+	RENEW_SPREAD = 16,        /* up to this part of it earlier */
+	RENEW_PAUSE_US = 5000000, /* not because the service asks sooner */
+	RENEW_WAIT_US = 60000000, /* most between attempts meanwhile */
 };
 
 /* A connection datagram that waits for its answer. */
@@ -65,6 +72,8 @@ struct link {
 	uint8_t challenges[CHALLENGES][8]; /* to be answered */
 	unsigned n_challenges;
 	mpp_time made;
+	mpp_time renew; /* its keys are to be replaced from then on, */
+	mpp_time ends;  /* and not used any more */
 	mpp_time heard; /* last authentic packet */
 	mpp_time spoke; /* last datagram sent */
 	bool ack_due;
@@ -128,6 +137,7 @@ struct mpp_client {
 	uint8_t invitation[MPP_INVITATION_LEN];
 	uint32_t ask_lease_ms;
 	uint32_t ask_keepalive_ms;
+	uint32_t renew_s, renew_packets;
 
 	/* The service's key: known, or offered by a Challenge. */
 	bool have_key, offered;
@@ -158,7 +168,8 @@ struct mpp_client {
 	mpp_time attempt_at; /* when the next is due */
 
 	struct link links[2];
-	unsigned cur; /* the established one; other: `next` */
+	unsigned cur;  /* the established one; other: `next` */
+	bool renewing; /* it serves until `next` is confirmed */
 	uint8_t first[PACKET_PLAIN_MAX]; /* answer to the first message; told
 					    to the application when the
 					    connection is confirmed */
@@ -210,6 +221,12 @@ void client_event_message(struct mpp_client *c, struct event_slot *e,
 			  mpp_bytes message);
 /* Start over: attempts at once. */
 void client_restart(struct mpp_client *c, mpp_time now);
+/* Fresh keys: the same, while the connection that is there serves. */
+void client_renew(struct mpp_client *c, mpp_time now);
+/* Who asks once has no time for it. */
+bool client_renewable(const struct mpp_client *c);
+/* Is there a connection over which requests go? */
+bool client_serving(const struct mpp_client *c);
 void client_done(struct mpp_client *c);
 
 /* ---- client_connect.c ---- */

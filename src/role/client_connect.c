@@ -171,18 +171,20 @@ static mpp_err write_attempt(struct mpp_client *c, uint8_t type,
 	return err;
 }
 
-/* The wait grows from 1 s to 10 s, with up to a quarter more at random, so
+/* The wait grows from 1 s to 10 s, or to 60 s where an old connection serves,
+ * with up to a quarter more at random, so
  * that devices which lost one service do not come back in step. */
 static mpp_time next_attempt(struct mpp_client *c, mpp_time now)
 {
+	const uint64_t most = c->renewing ? RENEW_WAIT_US : ATTEMPT_MAX_US;
 	uint64_t wait = ATTEMPT_FIRST_US;
 	unsigned i;
 	uint8_t jitter = 0;
 
-	for (i = 0; i < c->failures && wait < ATTEMPT_MAX_US; i++)
+	for (i = 0; i < c->failures && wait < most; i++)
 		wait *= 2;
-	if (wait > ATTEMPT_MAX_US)
-		wait = ATTEMPT_MAX_US;
+	if (wait > most)
+		wait = most;
 	c->failures++;
 	if (c->crypto.ops->random(c->crypto.ctx, &jitter, 1) != MPP_OK)
 		jitter = 0;
@@ -205,10 +207,10 @@ static bool stamp(struct mpp_client *c, mpp_wall now)
 	return false;
 }
 
-/* What goes out next. */
+/* What goes out next. Fresh keys need the device key: no token. */
 static uint8_t attempt_type(struct mpp_client *c)
 {
-	if (client_ticket(c))
+	if (!c->renewing && client_ticket(c))
 		return RUD_INIT_TICKET;
 	if (key_to_use(c) == NULL)
 		return RUD_INIT_HELLO;
@@ -415,6 +417,10 @@ static mpp_err refused(struct mpp_client *c, const struct attempt *a,
 		c->attempt_at = now.mono;
 		return MPP_OK;
 	}
+	if (c->renewing && retry_later(c->msg.status)) {
+		c->attempt_at = time_plus(now.mono, RENEW_WAIT_US);
+		return MPP_OK; /* the old connection serves */
+	}
 	e = client_event(c, MPP_EV_REFUSED, true);
 	if (e != NULL)
 		client_event_message(c, e, message);
@@ -426,6 +432,23 @@ static mpp_err refused(struct mpp_client *c, const struct attempt *a,
 	}
 	client_done(c);
 	return MPP_ERR_REFUSED;
+}
+
+/* When its keys are to be replaced: a little earlier at random, so that devices
+ * which connected together do not come together. Counted from before the
+ * service can have made them. */
+static void set_ages(struct mpp_client *c, struct link *l, mpp_time made)
+{
+	const uint64_t life = (uint64_t)c->renew_s * 1000000;
+	uint8_t jitter = 0;
+
+	if (c->crypto.ops->random(c->crypto.ctx, &jitter, 1) != MPP_OK)
+		jitter = 0;
+	l->renew = MPP_TIME_NEVER;
+	if (client_renewable(c))
+		l->renew = time_plus(made,
+				     life - life / RENEW_SPREAD * jitter / 256);
+	l->ends = time_plus(made, 2 * life);
 }
 
 static mpp_err make_link(struct mpp_client *c, const struct attempt *a,
@@ -453,6 +476,7 @@ static mpp_err make_link(struct mpp_client *c, const struct attempt *a,
 	memcpy(l->client_id, a->client_id, 16);
 	memcpy(l->reset_token, e->v[EXT_RESET_TOKEN].p, RESET_TOKEN_LEN);
 	l->on = true;
+	set_ages(c, l, a->sent);
 	l->made = l->heard = now.mono;
 	l->serial = 1;
 	l->endpoint = c->msg.endpoint;

@@ -261,6 +261,7 @@ void client_confirmed(struct mpp_client *c, mpp_instant now)
 	mem_wipe(link_cur(c), sizeof(struct link));
 	c->cur ^= 1u;
 	c->state = CLIENT_CONNECTED;
+	c->renewing = false;
 	c->lost = false;
 	c->have_invitation = false;
 	link_cur(c)->spoke = now.mono;
@@ -315,6 +316,9 @@ mpp_err client_data(struct mpp_client *c, struct link *l, mpp_buf in,
 		take_close(c, now.mono);
 		return MPP_OK;
 	}
+	if (ext_has(&c->in.ext, EXT_RENEW) && l == link_cur(c) &&
+	    time_due(time_plus(l->made, RENEW_PAUSE_US), now.mono))
+		client_renew(c, now.mono);
 	take_challenge(c, l, now.mono);
 	if (no_room(c))
 		return MPP_ERR_LIMIT;

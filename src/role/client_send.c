@@ -236,7 +236,7 @@ mpp_err client_send_data(struct mpp_client *c, mpp_instant now, mpp_buf *out)
 		l->spoke = now.mono;
 		return send_response(c, l, out);
 	}
-	if (c->state == CLIENT_CONNECTED && time_due(request_at(c), now.mono))
+	if (client_serving(c) && time_due(request_at(c), now.mono))
 		return send_request(c, now, out);
 	if (l->ack_due) {
 		l->spoke = now.mono;
@@ -245,21 +245,38 @@ mpp_err client_send_data(struct mpp_client *c, mpp_instant now, mpp_buf *out)
 	return MPP_ERR_AGAIN;
 }
 
+static mpp_time earlier(mpp_time a, mpp_time b)
+{
+	return a.us < b.us ? a : b;
+}
+
+/* Of the connection over which requests go. */
+static mpp_time serving_deadline(const struct mpp_client *c)
+{
+	const struct link *l = &c->links[c->cur];
+	mpp_time at;
+
+	if (c->requests[0].type != MSG_NONE)
+		at = request_at(c);
+	else
+		at = time_plus(l->spoke,
+			       (uint64_t)client_keepalive_ms(c) * 1000);
+	return c->state == CLIENT_CONNECTED ? earlier(at, l->renew) : at;
+}
+
 mpp_time client_send_deadline(const struct mpp_client *c)
 {
 	const struct link *l = &c->links[c->cur];
-	mpp_time at = MPP_TIME_NEVER, other;
+	mpp_time at = l->on ? l->ends : MPP_TIME_NEVER;
 
 	if (l->on && (l->ack_due || l->n_challenges != 0))
 		return (mpp_time){0};
 	if (c->state == CLIENT_CONFIRMING) {
-		at = confirm_at(c);
-		other = time_plus(c->links[c->cur ^ 1u].made, CONFIRM_LIFE_US);
-		return other.us < at.us ? other : at;
+		at = earlier(at, confirm_at(c));
+		at = earlier(at, time_plus(c->links[c->cur ^ 1u].made,
+					   CONFIRM_LIFE_US));
 	}
-	if (c->state != CLIENT_CONNECTED)
-		return at;
-	if (c->requests[0].type != MSG_NONE)
-		return request_at(c);
-	return time_plus(l->spoke, (uint64_t)client_keepalive_ms(c) * 1000);
+	if (client_serving(c))
+		at = earlier(at, serving_deadline(c));
+	return at;
 }

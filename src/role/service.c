@@ -87,6 +87,8 @@ static mpp_service_config effective(const mpp_service_config *config)
 	set_default(&k.lease_max_ms, 3600000);
 	set_default(&k.idle_ms, 3600000);
 	set_default(&k.token_life_s, 2592000);
+	set_default(&k.renew_s, 86400);
+	set_default(&k.renew_packets, 1u << 23);
 	return k;
 }
 
@@ -101,7 +103,9 @@ static bool possible(const mpp_service_config *k)
 	       k->lease_min_ms >= 1000 && k->lease_min_ms <= k->lease_max_ms &&
 	       k->lease_ms >= k->lease_min_ms &&
 	       k->lease_ms <= k->lease_max_ms && k->lease_max_ms <= 86400000 &&
-	       k->idle_ms <= 604800000 && k->token_life_s <= 31536000;
+	       k->idle_ms <= 604800000 && k->token_life_s <= 31536000 &&
+	       k->renew_s >= 10 && k->renew_s <= 604800 &&
+	       k->renew_packets <= (1u << 30);
 }
 
 /* The layout, with the service itself in front. Counting needs somewhere to
@@ -221,6 +225,7 @@ mpp_err mpp_service_init(void *mem, size_t len,
 	init_hash(&s->state.by_secret);
 	s->fill = wr_init(s->buffers[0], s->config.commit_bytes);
 	s->fill_id = 1;
+	s->hour_us = (uint64_t)s->config.renew_s * 1000000 / RENEW_HOURS;
 	err = init_secrets(s, secrets);
 	if (err != MPP_OK) {
 		mpp_service_wipe(s);
@@ -296,6 +301,14 @@ static uint64_t publish_deadline(const struct binding *b, mpp_time now)
 	return sent + rtt_backoff_us(&b->rtt, b->tries, 3);
 }
 
+/* When its keys are too old: the first of KEYS_HOURS that it did not see whole.
+ */
+static uint64_t keys_deadline(const struct mpp_service *s,
+			      const struct binding *b)
+{
+	return (s->hours - service_age(s, b) + KEYS_HOURS) * s->hour_us;
+}
+
 static uint64_t trial_deadline(const struct mpp_service *s,
 			       const struct binding *b)
 {
@@ -321,6 +334,8 @@ void service_arm(struct mpp_service *s, uint32_t slot, mpp_time now)
 		other = publish_deadline(b, now);
 		at = other < at ? other : at;
 		other = trial_deadline(s, b);
+		at = other < at ? other : at;
+		other = keys_deadline(s, b);
 		at = other < at ? other : at;
 	}
 	heap_set(&s->state.due, slot, at);
@@ -350,6 +365,48 @@ void service_enter(struct mpp_service *s, uint32_t slot,
 	service_arm(s, slot, now.mono);
 }
 
+/* ---- age of keys ---- */
+
+bool service_renew_due(const struct mpp_service *s, const struct binding *b)
+{
+	return service_age(s, b) >= RENEW_HOURS ||
+	       b->tx_next >= s->config.renew_packets ||
+	       b->rx_top >= s->config.renew_packets;
+}
+
+bool service_keys_ended(const struct mpp_service *s, uint32_t slot)
+{
+	const struct binding *b = binding_at(&s->state, slot);
+
+	return b->state != BINDING_FREE && b->state != BINDING_INITIAL &&
+	       service_age(s, b) >= KEYS_HOURS;
+}
+
+void service_end_keys(struct mpp_service *s, uint32_t slot, mpp_instant now,
+		      mpp_outbox *out)
+{
+	s->count.keys_ended++;
+	service_enter(s, slot, EVENT_CLOSE, now, out);
+}
+
+/* An age is one octet: when the host slept for longer than that can tell, all
+ * keys are too old. */
+static void note_time(struct mpp_service *s, mpp_instant now, mpp_outbox *out)
+{
+	const uint64_t before = s->hours;
+	uint32_t i;
+
+	s->hours = now.mono.us / s->hour_us;
+	if (s->hours - before < UINT8_MAX - KEYS_HOURS)
+		return;
+	for (i = 0; i < s->state.bindings.fresh; i++) {
+		const struct binding *b = binding_at(&s->state, i);
+
+		if (b->state != BINDING_FREE && b->state != BINDING_INITIAL)
+			service_end_keys(s, i, now, out);
+	}
+}
+
 /* A device whose token was revoked comes back with its key. */
 static void end_binding(struct mpp_service *s, uint32_t slot, mpp_outbox *out)
 {
@@ -369,6 +426,8 @@ static void run_due(struct mpp_service *s, uint32_t slot, mpp_instant now,
 
 	if ((b->flags & BIND_ENDING) != 0) {
 		end_binding(s, slot, out);
+	} else if (service_keys_ended(s, slot)) {
+		service_end_keys(s, slot, now, out);
 	} else if (trial_deadline(s, b) <= now.mono.us) {
 		service_path_due(s, slot, now, out);
 		service_arm(s, slot, now.mono);
@@ -386,6 +445,7 @@ static void run_due(struct mpp_service *s, uint32_t slot, mpp_instant now,
 
 void mpp_service_poll(mpp_service *s, mpp_instant now, mpp_outbox *out)
 {
+	note_time(s, now, out);
 	service_answer(s, now, out);
 	while (out->n < out->cap && heap_first(&s->state.due) <= now.mono.us)
 		run_due(s, s->state.due.e[0].id, now, out);
@@ -403,6 +463,7 @@ mpp_err mpp_service_receive(mpp_service *s, mpp_buf in, const mpp_addr *from,
 {
 	static const uint8_t zero[16];
 
+	note_time(s, now, out);
 	s->count.received++;
 	if (in.len < PACKET_OVERHEAD || in.len > MPP_PACKET_MAX) {
 		s->count.drop_short++;

@@ -39,6 +39,8 @@ enum {
 	RIGHTS_REMOVING = 0x80, /* of a device whose removal is on its way */
 	PUBLISH_STORES = 40,    /* entries in one packet from a device */
 	RESET_BUCKETS = 256,
+	RENEW_HOURS = 24, /* a device is asked for fresh keys */
+	KEYS_HOURS = 48,  /* older ones are not used */
 };
 #define DAY_US UINT64_C(86400000000)
 
@@ -122,7 +124,7 @@ struct incoming {
 /* A packet being written, straight into the outbox. */
 struct outgoing {
 	struct mpp_datagram *d;
-	mpp_json_writer w; /* the message, behind an empty extension list */
+	mpp_json_writer w; /* the message, behind an extension list */
 };
 /* A request being answered. */
 struct request {
@@ -143,6 +145,8 @@ struct mpp_service {
 	uint8_t ticket_cookie_secret[32]; /* of Challenges to Tickets */
 	mpp_token_key token_key;
 	uint32_t generation; /* of a slot's first use */
+	uint64_t hour_us;    /* a 24th of config.renew_s */
+	uint64_t hours;      /* of them, at the newest call */
 	uint32_t evict;      /* where the search for a closed one goes on */
 	mpp_service_counters count;
 	uint32_t reset_spent_ms[RESET_BUCKETS]; /* by prefix */
@@ -174,6 +178,12 @@ static inline uint32_t ms_of(mpp_time t)
 {
 	return (uint32_t)(t.us / 1000);
 }
+/* How old a binding's keys are, in hours; at most one off. */
+static inline unsigned service_age(const struct mpp_service *s,
+				   const struct binding *b)
+{
+	return (uint8_t)(s->hours - b->made);
+}
 /* What every answer says. acknowledge: request serial, 0 for none. */
 static inline struct msg_common service_common(const struct mpp_service *s,
 					       const mpp_addr *endpoint,
@@ -191,6 +201,13 @@ static inline const struct account *account_of(const struct mpp_service *s,
 }
 /* Compute the binding's next deadline again; after every change of it. */
 void service_arm(struct mpp_service *s, uint32_t slot, mpp_time now);
+/* Is the device to make fresh keys? */
+bool service_renew_due(const struct mpp_service *s, const struct binding *b);
+/* Are a binding's keys too old to be used? Then it ends, without a word that
+ * would need them: its device learns it by a reset. */
+bool service_keys_ended(const struct mpp_service *s, uint32_t slot);
+void service_end_keys(struct mpp_service *s, uint32_t slot, mpp_instant now,
+		      mpp_outbox *out);
 /* The one place where a binding's state changes. */
 void service_enter(struct mpp_service *s, uint32_t slot,
 		   enum binding_event event, mpp_instant now, mpp_outbox *out);
@@ -233,9 +250,15 @@ mpp_err service_data(struct mpp_service *s, mpp_buf in, const mpp_addr *from,
 		     mpp_instant now, mpp_outbox *out);
 
 /* ---- service_send.c ---- */
-/* False: no room in the outbox. */
-bool service_begin(struct mpp_service *s, mpp_outbox *out, bool json,
-		   struct outgoing *o);
+/* A packet to a binding; its extension list asks for fresh keys when they are
+ * due. False: no room in the outbox. */
+bool service_begin(struct mpp_service *s, uint32_t slot, mpp_outbox *out,
+		   bool json, struct outgoing *o);
+/* The extension list to be written instead, and the end of that. */
+struct wr service_list(const struct outgoing *o);
+void service_list_end(struct outgoing *o, struct wr *w);
+/* How long it is. */
+size_t service_list_len(const struct outgoing *o);
 /* Seal and put into the outbox. ack: the packet being answered, or NULL.
  * Errors: those of the writer, CRYPTO; nothing is sent then. */
 MPP_MUSTCHECK mpp_err service_finish(struct mpp_service *s, uint32_t slot,

@@ -204,12 +204,10 @@ void service_end(struct mpp_service *s, uint32_t slot, unsigned code,
 		n++;
 	wr_int(&v, code);
 	wr_bytes(&v, why, n);
-	if (service_begin(s, out, false, &o)) {
-		w = wr_init(o.w.p - 1, PACKET_PLAIN_MAX);
+	if (service_begin(s, slot, out, false, &o)) {
+		w = service_list(&o);
 		ext_put(&w, EXT_CLOSE, value, v.n);
-		ext_put_end(&w);
-		/* The list takes the place of the empty one. */
-		o.w.p += w.n - 1;
+		service_list_end(&o, &w);
 		if (service_finish(s, slot, &o,
 				   &binding_at(&s->state, slot)->path, 0, NULL,
 				   out) != MPP_OK)
@@ -224,8 +222,11 @@ static void replace_older(struct mpp_service *s, struct device *d,
 {
 	uint32_t i, next, old = d->instances[place].binding;
 
-	if (old != NONE && d->instances[place].timestamp != 0)
+	if (old != NONE && d->instances[place].timestamp != 0) {
+		if (service_renew_due(s, binding_at(&s->state, old)))
+			s->count.renewed++;
 		service_free(s, old);
+	}
 	for (i = d->half_open; i != NONE; i = next) {
 		const struct half_open *other = half_at(&s->state, i);
 

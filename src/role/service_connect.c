@@ -340,7 +340,9 @@ static mpp_err accept(struct mpp_service *s, struct admission *ad,
 	}
 	b = binding_at(&s->state, slot);
 	b->path = *q->from;
-	b->quantum = (uint16_t)ad->params.quantum;
+	while (ad->params.quantum >> (b->quantum_log + 1) != 0)
+		b->quantum_log++;
+	b->made = (uint8_t)s->hours;
 	service_token_begin(s, b, q->now.wall);
 	memcpy(b->client_id, ad->ext.v[EXT_STREAM_ID].p, 16);
 	err = build_payload(s, ad, q, slot, &len);

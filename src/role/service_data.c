@@ -112,7 +112,7 @@ static void heal(struct mpp_service *s, uint32_t slot, mpp_instant now)
 static bool begin_answer(struct mpp_service *s, struct request *q,
 			 enum msg_type type)
 {
-	if (!service_begin(s, q->in.out, q->m->json, &q->o))
+	if (!service_begin(s, q->in.slot, q->in.out, q->m->json, &q->o))
 		return false;
 	msg_begin(&q->o.w, type);
 	return true;
@@ -161,7 +161,7 @@ static void note_state_sent(struct binding *b, const struct vector *v,
 /* How long the message may be so that, padded, it keeps to the limit. */
 static size_t vector_room(const struct mpp_service *s, const struct request *q)
 {
-	const size_t quantum = 64, list = 1;
+	const size_t quantum = 64, list = service_list_len(&q->o);
 	const struct binding *b = binding_at(&s->state, q->in.slot);
 	size_t room = service_room(s, b, q->in.from, &q->in);
 
@@ -333,7 +333,7 @@ static void answer_change(struct mpp_service *s, const struct change *c,
 	struct outgoing o;
 
 	if (b->state == BINDING_FREE || b->generation != c->generation ||
-	    !service_begin(s, out, (b->flags & BIND_JSON) != 0, &o))
+	    !service_begin(s, c->index, out, (b->flags & BIND_JSON) != 0, &o))
 		return;
 	if (c->err == MPP_ERR_NOTFOUND) {
 		common.status = MPP_STATUS_FORBIDDEN;
@@ -496,7 +496,7 @@ static void answer_ack(struct mpp_service *s, struct request *q)
 {
 	struct outgoing o;
 
-	if (!service_begin(s, q->in.out, false, &o))
+	if (!service_begin(s, q->in.slot, q->in.out, false, &o))
 		return;
 	if (service_finish(s, q->in.slot, &o, q->in.from, 0, &q->in,
 			   q->in.out) != MPP_OK)
@@ -609,6 +609,10 @@ mpp_err service_data(struct mpp_service *s, mpp_buf in, const mpp_addr *from,
 	if (err != MPP_OK)
 		return err;
 	i.slot = find_slot(s, st);
+	if (i.slot != NONE && service_keys_ended(s, i.slot)) {
+		service_end_keys(s, i.slot, now, out);
+		i.slot = NONE;
+	}
 	if (i.slot == NONE) {
 		s->count.drop_stranger++;
 		service_reset(s, st, in.len, from, now.mono, out);

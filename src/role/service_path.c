@@ -69,13 +69,11 @@ static void challenge(struct mpp_service *s, uint32_t slot, const uint8_t *data,
 	struct wr w;
 
 	if (service_room(s, b, to, NULL) < LEAST_PACKET ||
-	    !service_begin(s, out, false, &o))
+	    !service_begin(s, slot, out, false, &o))
 		return;
-	w = wr_init(o.w.p - 1, PACKET_PLAIN_MAX);
+	w = service_list(&o);
 	ext_put(&w, EXT_PATH_CHALLENGE, data, CHALLENGE_LEN);
-	ext_put_end(&w);
-	/* The list takes the place of the empty one. */
-	o.w.p += w.n - 1;
+	service_list_end(&o, &w);
 	if (service_finish(s, slot, &o, to, 0, NULL, out) != MPP_OK)
 		s->count.send_errors++;
 }

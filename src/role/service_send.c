@@ -7,23 +7,42 @@
 #include "role/service.h"
 
 enum {
-	LIST_LEN = 1, /* an empty extension list */
 	/* Bitmask, Serial, More and the closing braces, in either encoding. */
 	TAIL_ROOM = 80,
 };
 
-bool service_begin(struct mpp_service *s, mpp_outbox *out, bool json,
-		   struct outgoing *o)
+struct wr service_list(const struct outgoing *o)
 {
+	return wr_init(o->d->data + PACKET_HEAD, PACKET_PLAIN_MAX);
+}
+
+void service_list_end(struct outgoing *o, struct wr *w)
+{
+	ext_put_end(w);
+	o->w.p = w->p + w->n;
+}
+
+size_t service_list_len(const struct outgoing *o)
+{
+	return (size_t)(o->w.p - o->d->data) - PACKET_HEAD;
+}
+
+bool service_begin(struct mpp_service *s, uint32_t slot, mpp_outbox *out,
+		   bool json, struct outgoing *o)
+{
+	struct wr list;
+
 	if (out->n == out->cap) {
 		s->count.no_room++;
 		return false;
 	}
 	o->d = &out->slots[out->n];
-	o->d->data[PACKET_HEAD] = EXT_END;
+	list = service_list(o);
+	if (service_renew_due(s, binding_at(&s->state, slot)))
+		ext_put(&list, EXT_RENEW, NULL, 0);
+	ext_put_end(&list);
 	mpp_json_writer_init(&o->w, json ? MPP_JSON_TEXT : MPP_JSON_B,
-			     o->d->data + PACKET_HEAD + LIST_LEN,
-			     PACKET_PLAIN_MAX - LIST_LEN);
+			     list.p + list.n, PACKET_PLAIN_MAX - list.n);
 	return true;
 }
 
@@ -35,7 +54,8 @@ mpp_err service_finish(struct mpp_service *s, uint32_t slot, struct outgoing *o,
 	struct rud_header h = {.index = b->tx_next, .count = 1};
 	uint8_t *plain = o->d->data + PACKET_HEAD;
 	size_t len = (size_t)(o->w.p - plain) + o->w.n;
-	size_t padded = packet_padded(len, b->quantum);
+	size_t padded = packet_padded(
+		len, b->quantum_log != 0 ? 1u << b->quantum_log : 0);
 	/* Nothing written is a datagram without a message. */
 	mpp_err err = o->w.n == 0 ? MPP_OK : mpp_json_finish(&o->w);
 
@@ -177,7 +197,7 @@ static mpp_err send_notify(struct mpp_service *s, uint32_t slot,
 	bool token;
 	mpp_err err;
 
-	if (!service_begin(s, out, (b->flags & BIND_JSON) != 0, &o))
+	if (!service_begin(s, slot, out, (b->flags & BIND_JSON) != 0, &o))
 		return MPP_ERR_NOSPACE;
 	v.room = o.w.cap;
 	msg_begin(&o.w, MSG_NOTIFY);
@@ -220,7 +240,7 @@ void service_probe(struct mpp_service *s, uint32_t slot, mpp_outbox *out)
 	struct binding *b = binding_at(&s->state, slot);
 	struct outgoing o;
 
-	if (!service_begin(s, out, false, &o))
+	if (!service_begin(s, slot, out, false, &o))
 		return;
 	if (service_finish(s, slot, &o, &b->path, FLAG_ACK_WANTED, NULL, out) !=
 	    MPP_OK)

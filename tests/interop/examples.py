@@ -481,6 +481,9 @@ def packets(noise):
         *list_pieces({"PathChallenge": bytes(range(0x81, 0x89))}))
     add("path-response", up, sid, m.Header(4, m.FINAL),
         *list_pieces({"PathResponse": bytes(range(0x81, 0x89))}))
+    add("renew", down, CLIENT_ID,
+        m.Header(6, m.FINAL | m.ACK, ack_index=2, ack_bits=1),
+        *list_pieces({"Renew": b""}))
     add("removed", down, CLIENT_ID, m.Header(4), *list_pieces({
         "Close": m.put_close(403,
                              "this device was removed from its account")}))

@@ -13,6 +13,7 @@ REMOVE = "role/test_account_remove"
 TICKET = "role/test_ticket"
 PATH = "role/test_path"
 RESET = "role/test_reset"
+RENEW = "role/test_renew"
 # The simulator, with every fault at once, and some of its other scenarios.
 SIM = "mppsim"
 SIM_ATTACK = "mppsim attack"
@@ -310,4 +311,32 @@ MUTANTS = [
     ("the first Newest is not said",
      "src/role/service_admit.c", "ad->newest = newest != 0 ? newest : 1;",
      "ad->newest = newest;", [DELIVER]),
+    ("fresh keys are not asked for", "src/role/service_send.c",
+     "if (service_renew_due(s, binding_at(&s->state, slot)))", "if (0)",
+     [RENEW]),
+    ("a device does not do what Renew says", "src/role/client_data.c",
+     "if (ext_has(&c->in.ext, EXT_RENEW) &&", "if (0 &&", [RENEW]),
+    ("packets sent do not make keys old", "src/role/service.c",
+     "b->tx_next >= s->config.renew_packets ||", "", [RENEW]),
+    ("fresh keys are made with a token", "src/role/client_connect.c",
+     "if (!c->renewing && client_ticket(c))", "if (client_ticket(c))",
+     [RENEW]),
+    ("the old connection stops before the new one is there",
+     "src/role/client.c", "\tc->renewing = true;", "\tc->renewing = false;",
+     [RENEW]),
+    ("what follows a failed renewal forgets the old connection",
+     "src/role/client.c", "\tc->renewing = renewing;",
+     "\tc->renewing = renewing && 0;", [RENEW]),
+    ("a packet under keys that are too old is opened",
+     "src/role/service_data.c",
+     "if (i.slot != NONE && service_keys_ended(s, i.slot)) {", "if (0) {",
+     [RENEW]),
+    ("a device uses old keys for ever", "src/role/client.c",
+     "if (!l->on || !time_due(l->ends, now))", "if (1)", [RENEW]),
+    ("keys are young again after eleven days", "src/role/service.c",
+     "if (s->hours - before < UINT8_MAX - KEYS_HOURS)",
+     "if (s->hours - before < UINT64_MAX)", [RENEW]),
+    ("old keys stay in the memory of a device", "src/role/client_data.c",
+     "\tmem_wipe(link_cur(c), sizeof(struct link));\n\tc->cur ^= 1u;",
+     "\tc->cur ^= 1u;", [RENEW]),
 ]

@@ -19,13 +19,14 @@ import subprocess
 import sys
 import tempfile
 
-from mutants import (ADMIT, CHANGE, DELIVER, MUTANTS, PATH, REMOVE, REQUESTS,
-                     RESET, SIM, SIM_ATTACK, SIM_CLOCKS, SIM_NAT, SIM_THIEF,
+from mutants import (ADMIT, CHANGE, DELIVER, MUTANTS, PATH, REMOVE, RENEW,
+                     REQUESTS, RESET, SIM, SIM_ATTACK, SIM_CLOCKS, SIM_NAT, SIM_THIEF,
                      TICKET)
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
-TESTS = [DELIVER, ADMIT, REQUESTS, CHANGE, REMOVE, PATH, RESET, TICKET]
+TESTS = [DELIVER, ADMIT, REQUESTS, CHANGE, REMOVE, PATH, RENEW, RESET,
+         TICKET]
 FOLDERS = ["base", "jsonbcd", "udf", "rud", "presence", "role", "crypto"]
 EXTRA = ["src/store/mem.c", "src/store/batch.c", "src/store/error.c"]
 FLAGS = ["-std=c11", "-g", "-O1", "-fno-strict-aliasing", "-w",

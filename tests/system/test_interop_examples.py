@@ -23,7 +23,7 @@ PACKETS = {"confirm": "to-service", "confirmed": "to-device",
            "heartbeat": "to-service", "notify": "to-device",
            "acknowledge": "to-service", "probe": "to-device",
            "close": "to-service", "removed": "to-device",
-           "fields": "to-device"}
+           "fields": "to-device", "renew": "to-device"}
 TYPES = [name[:-6] for name in DOCUMENT if name.endswith(".jsonb")]
 
 

@@ -12,7 +12,7 @@ import pytest
 from conftest import ROOT, program
 
 TIER = os.environ.get("MPP_TIER", "")
-# Eleven scenarios: at least 200 seeds by default, 1,000 in --ci, 100,000 in
+# Twelve scenarios: at least 200 seeds by default, 1,000 in --ci, 100,000 in
 # --long; and the ladder, of which every cell is run.
 SEEDS = {"": 20, "ci": 100, "long": 9100}[TIER]
 LADDER_SEEDS = {"": 200, "ci": 600, "long": 12000}[TIER]
@@ -41,6 +41,8 @@ SCENARIOS = {
               "filtered", "clock_steps", "power_losses", "partitions",
               "withheld", "forged", "detours", "flooded", "hijacked",
               "handshakes_checked", "copies_tried", "checked"],
+    "renewal": ["renewed", "lost", "duplicated", "repeats", "challenges",
+                "restarts", "by_device"],
 }
 LADDER = ("ladder", 6, 4, 5)  # losses, round trips, NATs
 REPRODUCE = re.compile(r"^reproduce: mppsim (.*)$", re.M)

@@ -830,14 +830,14 @@ static bool check_refusal(void)
 
 /* ---- section 6: data packets ---- */
 
-enum { PATH_CHALLENGE = -2, PATH_RESPONSE = -3 };
+enum { PATH_CHALLENGE = -2, PATH_RESPONSE = -3, RENEW = -4 };
 
 static const struct packet_row {
 	const char *name;
 	bool up;
 	struct rud_header h;
 	const char *message; /* what the plaintext says, or NULL */
-	int close; /* or Close with this code; -1: none, or PATH_… */
+	int close; /* or Close with this code; -1: none, or what it has */
 } packet_rows[] = {
 	{"confirm", true, {0, 9, 1, 0, 0, 0, 0}, "=held", -1},
 	{"confirmed", false, {0, 5, 1, 0, 0, 0, 1}, NULL, -1},
@@ -848,6 +848,7 @@ static const struct packet_row {
 	{"close", true, {3, 1, 1, 0, 0, 0, 0}, NULL, 0},
 	{"path-challenge", false, {5, 1, 1, 0, 0, 0, 0}, NULL, PATH_CHALLENGE},
 	{"path-response", true, {4, 1, 1, 0, 0, 0, 0}, NULL, PATH_RESPONSE},
+	{"renew", false, {6, 5, 1, 0, 0, 2, 1}, NULL, RENEW},
 	{"removed", false, {4, 1, 1, 0, 0, 0, 0}, NULL, 403},
 	{"fields",
 	 false,
@@ -901,12 +902,14 @@ static bool has_extension(const struct ext *e, int what)
 					0x85, 0x86, 0x87, 0x88};
 	const enum ext_number n = what == PATH_CHALLENGE  ? EXT_PATH_CHALLENGE
 				  : what == PATH_RESPONSE ? EXT_PATH_RESPONSE
+				  : what == RENEW         ? EXT_RENEW
 							  : EXT_CLOSE;
 
 	if (what == -1)
 		return e->present == 0;
 	return e->present == 1u << n &&
-	       (n == EXT_CLOSE || same(e->v[n], data, sizeof(data)));
+	       (n == EXT_CLOSE || (n == EXT_RENEW && e->v[n].len == 0) ||
+		same(e->v[n], data, sizeof(data)));
 }
 
 static bool says(mpp_bytes plain, const struct packet_row *row)

@@ -24,7 +24,9 @@ static int note(struct world *world, const struct flying *f)
 	const unsigned type = f->data[16];
 	const bool hello = memcmp(f->data, (uint8_t[16]){0}, 16) == 0;
 
-	if ((f->to_service ? hello : f->len > 16 && type < 4) && type < 8) {
+	if ((f->to_service ? hello
+			   : f->len > 17 && type < 4 && f->data[17] == 1) &&
+	    type < 8) {
 		seen[f->to_service][type]++;
 		newest[f->to_service][type] = *f;
 	}
