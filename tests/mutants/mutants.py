@@ -14,6 +14,8 @@ TICKET = "role/test_ticket"
 PATH = "role/test_path"
 RESET = "role/test_reset"
 RENEW = "role/test_renew"
+THREATS = "role/test_threats"
+LENGTHS = "role/test_threats_lengths"
 # The simulator, with every fault at once, and some of its other scenarios.
 SIM = "mppsim"
 SIM_ATTACK = "mppsim attack"
@@ -145,7 +147,7 @@ MUTANTS = [
      "rtt_backoff_us(&b->rtt, b->tries, 3)",
      "(uint64_t)rtt_backoff_us(&b->rtt, 6, 0)", [DELIVER]),
     ("a datagram index is used twice", "src/role/service_send.c",
-     "\tb->tx_next++;\n", "", [DELIVER]),
+     "\tb->tx_next++;\n", "", [DELIVER, THREATS]),
     ("everything is sent to everybody", "src/presence/account.c",
      "if (filter_has(filter, e->number))\n\t\t\tfound = i;",
      "found = i;", [DELIVER]),
@@ -339,4 +341,66 @@ MUTANTS = [
     ("old keys stay in the memory of a device", "src/role/client_data.c",
      "\tmem_wipe(link_cur(c), sizeof(struct link));\n\tc->cur ^= 1u;",
      "\tc->cur ^= 1u;", [RENEW]),
+    ("the confirmation needs no device key", "src/rud/noise.c",
+     '[NOISE_IK] = {"IK", 2, true, false, {{E, ES, S, SS}, {E, EE, SE}}},',
+     '[NOISE_IK] = {"IK", 2, true, false, {{E, ES, S, SS}, {E, EE}}},',
+     [THREATS]),
+    ("unconfirmed Timestamps lock out", "src/role/service_admit.c",
+     "newest = k >= 0 ? d->instances[k].timestamp : 0;",
+     "newest = k >= 0 ? d->instances[k].timestamp : 0;\n"
+     "\t\tfor (uint32_t i = d->half_open; i != NONE;\n"
+     "\t\t     i = half_at(&s->state, i)->next)\n"
+     "\t\t\tif (half_at(&s->state, i)->timestamp > newest)\n"
+     "\t\t\t\tnewest = half_at(&s->state, i)->timestamp;", [THREATS]),
+    ("suites that were cut are not noticed", "src/role/client_connect.c",
+     "if (err == MPP_OK && downgraded(c, e->v[EXT_SUITES]))", "if (0)",
+     [THREATS]),
+    ("a device keeps its identifier", "src/role/client_connect.c",
+     "\treturn err;\n}\n\nstatic void put_first_message(",
+     "\tmemset(a->client_id, 7, 16);\n"
+     "\treturn err;\n}\n\nstatic void put_first_message(", [THREATS]),
+    ("what is forged counts as seen", "src/role/service_data.c",
+     "\terr = packet_open(&s->crypto, &b->rx, h, in.p, in.len);",
+     "\treplay_mark(&window, h->index);\n"
+     "\tb->rx_top = window.top;\n"
+     "\terr = packet_open(&s->crypto, &b->rx, h, in.p, in.len);",
+     [THREATS]),
+    ("a device uses an index twice", "src/role/client_send.c",
+     "\tl->tx_next++;\n", "\tl->tx_next += l->tx_next & 1 ? 0 : 1;\n",
+     [THREATS]),
+    ("a copy of a device displaces it", "src/presence/device.c",
+     "if (d->instances[k].timestamp != 0 &&\n"
+     "\t\t    memcmp(d->instances[k].id, id, MPP_INSTANCE_LEN) == 0)",
+     "if (d->instances[k].timestamp != 0 && id != NULL)", [THREATS]),
+    ("an account that is unknown is said to be", "src/role/service_admit.c",
+     "\tif (!ext_has(&ad->ext, EXT_TOKEN)) {\n"
+     "\t\tdeny(ad, MPP_STATUS_FORBIDDEN, not_allowed);",
+     "\tif (!ext_has(&ad->ext, EXT_TOKEN)) {\n"
+     "\t\tdeny(ad, MPP_STATUS_FORBIDDEN,\n"
+     "\t\t     ad->account == NONE ? \"no such account\" : not_allowed);",
+     [THREATS]),
+    ("unconfirmed connections of a device are not bounded",
+     "src/role/service_confirm.c", "\telse if (all >= HALVES_PER_DEVICE)\n",
+     "\telse if (0)\n", [THREATS]),
+    ("unconfirmed connections stay", "src/role/service.c",
+     "at = h->waiting ? UINT64_MAX : h->expires_us;",
+     "at = h->expires_us != 0 ? UINT64_MAX : 0;", [THREATS]),
+    ("forged datagrams use up what the address may do",
+     "src/role/service_connect.c", "\tstruct connect *c = &s->connect;\n",
+     "\tif (s->count.drop_auth + s->count.drop_malformed > 200)\n"
+     "\t\treturn MPP_ERR_LIMIT;\n"
+     "\tstruct connect *c = &s->connect;\n", [THREATS]),
+    ("an answer may begin like a question", "src/role/service_connect.c",
+     "!streamid_usable(c->reply_id.p)", "c->reply_id.len == 0", [LENGTHS]),
+    ("a version is cut to 16 bits", "src/rud/connect.c",
+     "if (c->version != RUD_VERSION)", "if ((uint16_t)c->version != RUD_VERSION)",
+     [LENGTHS]),
+    ("a suite is cut to 16 bits", "src/role/service_connect.c",
+     "return suite >= 1 && suite <= SUITES && s->suites[suite - 1].on;",
+     "suite = (uint16_t)suite;\n"
+     "\treturn suite >= 1 && suite <= SUITES && s->suites[suite - 1].on;",
+     [LENGTHS]),
+    ("short first packets are answered", "src/rud/connect.c",
+     "if (in.len < MPP_PACKET_SIZE || in.len > MPP_PACKET_MAX ||",
+     "if (in.len > MPP_PACKET_MAX ||", [ADMIT]),
 ]
