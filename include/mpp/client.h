@@ -78,6 +78,9 @@ typedef struct mpp_client_config {
 				10..604800; after twice as long the old
 				ones are not used */
 	uint32_t renew_packets; /**< or after so many in a direction [2^23] */
+	/** No identifier stands in two packets, so that who sees them cannot
+	 * tell by it which belong together (docs/protocol.md section 4). */
+	bool unlinkable;
 } mpp_client_config;
 
 /** Bytes to lend. */
@@ -95,8 +98,16 @@ MPP_MUSTCHECK mpp_err mpp_client_init(void *mem, size_t len,
 /** Wipe every secret. The memory is the caller's again. */
 void mpp_client_wipe(mpp_client *c);
 
-/** Begin to connect (also: begin anew, after a change of network). */
+/** Begin to connect (also: begin anew). */
 void mpp_client_connect(mpp_client *c, mpp_instant now);
+
+/** The network or the socket has changed: what is sent from now on leaves from
+ * another address. Call it before that is sent. A connection is taken along
+ * without a new handshake, under identifiers that the old network has not
+ * seen, with a packet at once; while it connects, it begins anew. What the
+ * service sent to the old address may be given to mpp_client_receive() as
+ * long as it comes. (docs/protocol.md section 8) */
+void mpp_client_moved(mpp_client *c, mpp_instant now);
 
 /** A datagram from the service. @param in borrowed, changed.
  * @return why it was dropped, or MPP_OK */

@@ -123,6 +123,7 @@ enum binding_flag {
 	BIND_REPLACED = 16,    /* a second one went out within this PTO */
 	BIND_JSON = 32,        /* publications as JSON text */
 	BIND_ENDING = 64,      /* its device is gone: say Close, then free */
+	BIND_REFILL = 128,     /* it named an identifier: it gets fresh ones */
 };
 
 /* binding.token */
@@ -195,6 +196,7 @@ enum { CHALLENGE_LEN = 8 };
 struct trial {
 	uint32_t link;
 	mpp_addr to;
+	uint8_t client_id[16]; /* towards there */
 	uint8_t to_new[CHALLENGE_LEN], to_old[CHALLENGE_LEN];
 	uint64_t next_us; /* monotonic: the challenges go again */
 	uint32_t in, out; /* octets from there, and to there */

@@ -100,6 +100,7 @@ static mpp_err init(struct mpp_client *c, const mpp_client_config *k)
 						 : RENEW_PACKETS;
 	if (c->renew_s < RENEW_MIN_S || c->renew_s > RENEW_MAX_S)
 		return MPP_ERR_INVALID;
+	c->unlinkable = k->unlinkable;
 	c->attempt_at = MPP_TIME_NEVER;
 	err = copy_pins(c, k);
 	if (err == MPP_OK)
@@ -263,8 +264,7 @@ void client_restart(struct mpp_client *c, mpp_time now)
 	c->attempt_at = now;
 }
 
-/* `next` came to nothing; what is there may serve on. */
-static void restart_next(struct mpp_client *c, mpp_time now)
+void client_restart_next(struct mpp_client *c, mpp_time now)
 {
 	const bool renewing = c->renewing;
 
@@ -333,7 +333,7 @@ static mpp_err take_reset(struct mpp_client *c, mpp_buf in, mpp_time now)
 	else if (i == c->cur && client_serving(c))
 		lose(c, now);
 	else if (i != c->cur && c->state == CLIENT_CONFIRMING)
-		restart_next(c, now);
+		client_restart_next(c, now);
 	mem_wipe(&c->links[i], sizeof(c->links[i]));
 	return MPP_ERR_CLOSED;
 }
@@ -383,7 +383,7 @@ mpp_err mpp_client_receive(mpp_client *c, mpp_buf in, mpp_instant now)
 		return MPP_ERR_RANGE;
 	for (i = 0; i < 2; i++) {
 		if (c->links[i].on &&
-		    memcmp(c->links[i].client_id, in.p, 16) == 0)
+		    client_stream_find(&c->links[i], in.p) != CLIENT_IDS)
 			return client_data(c, &c->links[i], in, now);
 	}
 	return MPP_ERR_STRANGER;
@@ -406,7 +406,7 @@ void mpp_client_tick(mpp_client *c, mpp_instant now)
 
 	if (c->state == CLIENT_CONFIRMING &&
 	    time_due(time_plus(link_next(c)->made, CONFIRM_LIFE_US), now.mono))
-		restart_next(c, now.mono);
+		client_restart_next(c, now.mono);
 	age_keys(c, now.mono);
 	if (!client_serving(c))
 		return;
@@ -487,7 +487,7 @@ mpp_err mpp_client_unsubscribe(mpp_client *c, mpp_instant now,
 	return ask(c, MSG_DISCONNECT_REQUEST, request);
 }
 
-enum { PUBLISH_HEAD = 96 }; /* type, Serial, Acknowledge, braces */
+enum { PUBLISH_HEAD = 96 }; /* StreamId, type, Serial, Acknowledge, braces */
 
 mpp_err mpp_client_publish(mpp_client *c, const mpp_store_status *stores,
 			   size_t n, mpp_instant now, uint32_t *request)

@@ -6,6 +6,7 @@
  *   client_ticket.c   the token: kept, used once, erased
  *   client_data.c     data packets from the service
  *   client_send.c     data packets to the service
+ *   client_stream.c   identifiers, and another network
  *
  * Contract for the outside: mpp/client.h. */
 #ifndef ROLE_CLIENT_H
@@ -18,6 +19,7 @@
 #include "rud/noise.h"
 #include "rud/packet.h"
 #include "rud/rtt.h"
+#include "rud/streamid.h"
 
 enum {
 	ATTEMPTS = 2, /* the last two are waited for */
@@ -44,6 +46,8 @@ enum {
 	RENEW_SPREAD = 16,        /* up to this part of it earlier */
 	RENEW_PAUSE_US = 5000000, /* not because the service asks sooner */
 	RENEW_WAIT_US = 60000000, /* most between attempts meanwhile */
+	STOCK = 8,                /* identifiers of the service, not used yet */
+	CLIENT_IDS = 16,          /* own ones, under which it may still send */
 };
 
 /* A connection datagram that waits for its answer. */
@@ -59,8 +63,17 @@ struct attempt {
 struct link {
 	bool on;
 	struct rud_keys rx, tx;
-	uint8_t service_id[16];
-	uint8_t client_id[16];
+	uint8_t service_id[STREAM_ID_LEN]; /* in use */
+	uint8_t stock[STOCK][STREAM_ID_LEN];
+	unsigned n_stock;
+	uint8_t client_ids[CLIENT_IDS][STREAM_ID_LEN]; /* newest first */
+	unsigned n_ids;
+	unsigned n_here; /* of them, those of this network */
+	bool tell;       /* our identifier goes with every packet, until
+			    identifiers of the service come under it */
+	bool full;       /* packets are full-sized: this network may be new
+			    to the service, and nothing came here yet */
+	bool announce;   /* a request goes at once: we have moved */
 	uint8_t reset_token[RESET_TOKEN_LEN];
 	uint64_t tx_next;
 	uint64_t rx_top;
@@ -138,6 +151,7 @@ struct mpp_client {
 	uint32_t ask_lease_ms;
 	uint32_t ask_keepalive_ms;
 	uint32_t renew_s, renew_packets;
+	bool unlinkable;
 
 	/* The service's key: known, or offered by a Challenge. */
 	bool have_key, offered;
@@ -221,6 +235,8 @@ void client_event_message(struct mpp_client *c, struct event_slot *e,
 			  mpp_bytes message);
 /* Start over: attempts at once. */
 void client_restart(struct mpp_client *c, mpp_time now);
+/* `next` came to nothing; what is there may serve on. */
+void client_restart_next(struct mpp_client *c, mpp_time now);
 /* Fresh keys: the same, while the connection that is there serves. */
 void client_renew(struct mpp_client *c, mpp_time now);
 /* Who asks once has no time for it. */
@@ -254,6 +270,8 @@ void client_ticket_error(struct mpp_client *c, const struct attempt *a,
 			 mpp_time now);
 /* c->msg may bring a token. */
 void client_ticket_keep(struct mpp_client *c);
+/* Another network must not see the one that this network saw. */
+void client_ticket_moved(struct mpp_client *c);
 /* The service has revoked what we hold. */
 void client_ticket_revoked(struct mpp_client *c);
 /* What MPP_EV_SAVE says of it. */
@@ -264,6 +282,23 @@ mpp_err client_data(struct mpp_client *c, struct link *l, mpp_buf in,
 		    mpp_instant now);
 /* `next` was answered: it is the connection now. */
 void client_confirmed(struct mpp_client *c, mpp_instant now);
+
+/* ---- client_stream.c ---- */
+/* A new connection: our identifier, and one or two of the service. */
+void client_stream_begin(const struct mpp_client *c, struct link *l,
+			 const uint8_t client_id[STREAM_ID_LEN], mpp_bytes ids);
+/* The place of an identifier of ours, 0 for the newest; CLIENT_IDS: none. */
+unsigned client_stream_find(const struct link *l, const uint8_t *id);
+/* A packet came under the identifier at this place. ids: its StreamId, or
+ * empty. */
+void client_stream_heard(struct link *l, unsigned place, mpp_bytes ids);
+/* Choose the identifiers of the next packet and put our own before the *len
+ * octets of its plaintext, if the service is to know it. */
+MPP_MUSTCHECK mpp_err client_stream_put(struct mpp_client *c, struct link *l,
+					uint8_t *plain, size_t *len);
+/* Nothing may be sent any more: every packet needs an identifier of its own,
+ * and none is left. */
+bool client_stream_spent(const struct mpp_client *c, const struct link *l);
 
 /* ---- client_send.c ---- */
 MPP_MUSTCHECK mpp_err client_send_data(struct mpp_client *c, mpp_instant now,

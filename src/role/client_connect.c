@@ -472,8 +472,7 @@ static mpp_err make_link(struct mpp_client *c, const struct attempt *a,
 	mem_wipe(to_us, sizeof(to_us));
 	if (err != MPP_OK)
 		return err;
-	memcpy(l->service_id, e->v[EXT_STREAM_ID].p, 16);
-	memcpy(l->client_id, a->client_id, 16);
+	client_stream_begin(c, l, a->client_id, e->v[EXT_STREAM_ID]);
 	memcpy(l->reset_token, e->v[EXT_RESET_TOKEN].p, RESET_TOKEN_LEN);
 	l->on = true;
 	set_ages(c, l, a->sent);

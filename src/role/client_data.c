@@ -297,6 +297,7 @@ static bool no_room(const struct mpp_client *c)
 mpp_err client_data(struct mpp_client *c, struct link *l, mpp_buf in,
 		    mpp_instant now)
 {
+	const unsigned place = client_stream_find(l, in.p);
 	struct rud_header h;
 	mpp_bytes message;
 	mpp_err err = open_packet(c, l, in, &h);
@@ -319,6 +320,7 @@ mpp_err client_data(struct mpp_client *c, struct link *l, mpp_buf in,
 	if (ext_has(&c->in.ext, EXT_RENEW) && l == link_cur(c) &&
 	    time_due(time_plus(l->made, RENEW_PAUSE_US), now.mono))
 		client_renew(c, now.mono);
+	client_stream_heard(l, place, c->in.ext.v[EXT_STREAM_ID]);
 	take_challenge(c, l, now.mono);
 	if (no_room(c))
 		return MPP_ERR_LIMIT;

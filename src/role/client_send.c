@@ -79,9 +79,11 @@ static mpp_err finish(struct mpp_client *c, struct link *l, size_t n,
 		      uint8_t flags, mpp_buf *out)
 {
 	struct rud_header h = {.index = l->tx_next, .count = 1};
-	size_t padded = packet_padded(n, 0);
-	mpp_err err;
+	mpp_err err = client_stream_put(c, l, out->p + PACKET_HEAD, &n);
+	size_t padded = l->full ? PACKET_PLAIN_MAX : packet_padded(n, 0);
 
+	if (err != MPP_OK)
+		return err;
 	h.flags = (uint8_t)(FLAG_FINAL | flags);
 	if (l->ack_header) {
 		h.flags |= FLAG_ACK;
@@ -140,20 +142,22 @@ static mpp_err send_acknowledge(struct mpp_client *c, struct link *l,
 
 static mpp_err send_close(struct mpp_client *c, mpp_buf *out)
 {
+	struct link *l = link_cur(c);
 	struct wr w = wr_init(out->p + PACKET_HEAD, PACKET_PLAIN_MAX);
 	static const uint8_t normal[2] = {0, 0}; /* code 0, empty text */
-	mpp_err err;
+	mpp_err err = MPP_ERR_AGAIN; /* then the service notices by itself */
 
 	ext_put(&w, EXT_CLOSE, normal, sizeof(normal));
 	ext_put_end(&w);
-	err = finish(c, link_cur(c), w.n, 0, out);
+	if (!client_stream_spent(c, l))
+		err = finish(c, l, w.n, 0, out);
 	(void)client_event(c, MPP_EV_CLOSED, true);
 	client_done(c);
 	return err;
 }
 
 /* Answer the newest challenge of the path; with the acknowledgement that is
- * due, if one is. */
+ * due, if one is. After a move the service is asked to say that it took it. */
 static mpp_err send_response(struct mpp_client *c, struct link *l, mpp_buf *out)
 {
 	struct wr w = wr_init(out->p + PACKET_HEAD, PACKET_PLAIN_MAX);
@@ -163,13 +167,15 @@ static mpp_err send_response(struct mpp_client *c, struct link *l, mpp_buf *out)
 	ext_put(&w, EXT_PATH_RESPONSE, l->challenges[--l->n_challenges],
 		sizeof(l->challenges[0]));
 	ext_put_end(&w);
-	if (!l->ack_due)
+	if (!l->ack_due && !l->tell)
 		return finish(c, l, w.n, 0, out);
 	mpp_json_writer_init(&j, MPP_JSON_B, out->p + PACKET_HEAD + w.n,
 			     PACKET_PLAIN_MAX - w.n);
 	put_acknowledge(&j, c->held);
 	err = mpp_json_finish(&j);
-	return err == MPP_OK ? finish(c, l, w.n + j.n, 0, out) : err;
+	return err == MPP_OK ? finish(c, l, w.n + j.n,
+				      l->tell ? FLAG_ACK_WANTED : 0, out)
+			     : err;
 }
 
 /* The confirming packet asks for an acknowledgement and is repeated until a
@@ -200,7 +206,7 @@ static mpp_time request_at(const struct mpp_client *c)
 
 	if (r->type == MSG_NONE)
 		return MPP_TIME_NEVER;
-	if (r->serial == 0)
+	if (r->serial == 0 || c->links[c->cur].announce)
 		return (mpp_time){0};
 	return time_plus(r->sent, rtt_backoff_us(&c->links[c->cur].rtt,
 						 r->tries - 1, 0));
@@ -216,10 +222,38 @@ static mpp_err send_request(struct mpp_client *c, mpp_instant now, mpp_buf *out)
 		r->tries = 0;
 		r->first = now.mono;
 	}
+	l->announce = false;
 	r->tries++;
 	r->sent = l->spoke = now.mono;
 	r->index = (uint32_t)l->tx_next;
 	return send_message(c, l, r, 0, out);
+}
+
+/* Has anything to be sent on the established connection? */
+static bool speaks(const struct mpp_client *c, mpp_time now)
+{
+	const struct link *l = &c->links[c->cur];
+
+	return l->n_challenges != 0 || l->ack_due ||
+	       (client_serving(c) && time_due(request_at(c), now));
+}
+
+/* No identifier is left, so a new connection is made for new ones. */
+static mpp_err spent(struct mpp_client *c, mpp_time now)
+{
+	if (c->state == CLIENT_CONFIRMING)
+		c->renewing = false; /* `next` brings them */
+	else if (client_serving(c))
+		client_restart(c, now);
+	return MPP_ERR_AGAIN;
+}
+
+/* The same for `next`; not at once, because this is not the first try. */
+static mpp_err spent_next(struct mpp_client *c, mpp_time now)
+{
+	client_restart_next(c, now);
+	c->attempt_at = time_plus(now, ATTEMPT_FIRST_US);
+	return MPP_ERR_AGAIN;
 }
 
 mpp_err client_send_data(struct mpp_client *c, mpp_instant now, mpp_buf *out)
@@ -229,20 +263,21 @@ mpp_err client_send_data(struct mpp_client *c, mpp_instant now, mpp_buf *out)
 	if (c->closing)
 		return send_close(c, out);
 	if (c->state == CLIENT_CONFIRMING && time_due(confirm_at(c), now.mono))
-		return send_confirm(c, now, out);
-	if (!l->on)
+		return client_stream_spent(c, link_next(c))
+			       ? spent_next(c, now.mono)
+			       : send_confirm(c, now, out);
+	if (!l->on || !speaks(c, now.mono))
 		return MPP_ERR_AGAIN;
+	if (client_stream_spent(c, l))
+		return spent(c, now.mono);
 	if (l->n_challenges != 0) {
 		l->spoke = now.mono;
 		return send_response(c, l, out);
 	}
 	if (client_serving(c) && time_due(request_at(c), now.mono))
 		return send_request(c, now, out);
-	if (l->ack_due) {
-		l->spoke = now.mono;
-		return send_acknowledge(c, l, c->held, 0, out);
-	}
-	return MPP_ERR_AGAIN;
+	l->spoke = now.mono;
+	return send_acknowledge(c, l, c->held, 0, out);
 }
 
 static mpp_time earlier(mpp_time a, mpp_time b)
@@ -269,7 +304,8 @@ mpp_time client_send_deadline(const struct mpp_client *c)
 	const struct link *l = &c->links[c->cur];
 	mpp_time at = l->on ? l->ends : MPP_TIME_NEVER;
 
-	if (l->on && (l->ack_due || l->n_challenges != 0))
+	if (l->on && (l->ack_due || l->n_challenges != 0) &&
+	    (client_serving(c) || !client_stream_spent(c, l)))
 		return (mpp_time){0};
 	if (c->state == CLIENT_CONFIRMING) {
 		at = earlier(at, confirm_at(c));

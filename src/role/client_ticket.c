@@ -105,6 +105,12 @@ void client_ticket_keep(struct mpp_client *c)
 	mem_wipe(c->plain, MPP_TOKEN_MAX);
 }
 
+void client_ticket_moved(struct mpp_client *c)
+{
+	if (c->ticket_tries != 0)
+		client_ticket_drop(c);
+}
+
 void client_ticket_revoked(struct mpp_client *c)
 {
 	if (c->token_state == CLIENT_TOKEN_NONE)

@@ -10,6 +10,7 @@
  *   service_change.c   changes that wait for the store
  *   service_remove.c   removing devices and accounts
  *   service_path.c     where a device is, and proving it
+ *   service_stream.c   stream identifiers of a running connection
  *   service_ticket.c   tokens: opening them, giving new ones
  *   service_reset.c    telling a client that its connection is gone
  *   service_info.c     looking at the state
@@ -116,9 +117,10 @@ struct incoming {
 	const mpp_addr *from;
 	mpp_instant now;
 	mpp_outbox *out;
-	uint32_t slot;  /* binding */
-	uint64_t index; /* of the datagram */
-	size_t len;     /* of the datagram */
+	uint32_t slot;         /* binding */
+	uint64_t index;        /* of the datagram */
+	size_t len;            /* of the datagram */
+	const uint8_t *stream; /* its StreamId, or NULL */
 };
 
 /* A packet being written, straight into the outbox. */
@@ -321,6 +323,32 @@ void service_path_due(struct mpp_service *s, uint32_t slot, mpp_instant now,
 		      mpp_outbox *out);
 /* End the trial, if there is one. */
 void service_path_end(struct mpp_service *s, struct binding *b);
+/* Is this the path? Or, if not, the address that is being proved? */
+bool service_path_is(const struct binding *b, const mpp_addr *a);
+bool service_path_tries(const struct mpp_service *s, const struct binding *b,
+			const mpp_addr *a);
+/* The identifier of a packet to this address. in: what it answers, or NULL. */
+const uint8_t *service_path_id(const struct mpp_service *s,
+			       const struct binding *b, const mpp_addr *to,
+			       const struct incoming *in);
+
+/* ---- service_stream.c ---- */
+enum { STREAM_IDS_LEN = 2 * STREAM_ID_LEN };
+/* Two fresh identifiers of a binding. */
+MPP_MUSTCHECK mpp_err service_stream_issue(const struct mpp_service *s,
+					   uint32_t slot,
+					   uint8_t ids[STREAM_IDS_LEN]);
+/* The StreamId of a data packet, or NULL. Error: RANGE, it is none. */
+MPP_MUSTCHECK mpp_err service_stream_read(const struct ext *e,
+					  const uint8_t **id);
+/* How many octets the identifiers take that a packet to this address is to
+ * bring; 0: none. */
+size_t service_stream_len(const struct binding *b, const mpp_addr *to);
+/* Put them before the *len octets of this plaintext, if they are due and there
+ * is room. One that gets lost is asked for again. */
+MPP_MUSTCHECK mpp_err service_stream_put(struct mpp_service *s, uint32_t slot,
+					 const mpp_addr *to, uint8_t *plain,
+					 size_t *len);
 
 /* ---- service_ticket.c ---- */
 /* Open a token into s->ticket, which the caller wipes. 0, or the status of

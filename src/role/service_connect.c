@@ -229,11 +229,9 @@ static void put_refusal(struct mpp_service *s, const struct admission *ad,
 static mpp_err put_streams(struct mpp_service *s, struct wr *w, uint32_t slot)
 {
 	struct stream st = {slot, binding_at(&s->state, slot)->generation};
-	uint8_t token[RESET_TOKEN_LEN], ids[2 * STREAM_ID_LEN];
-	mpp_err err = streamid_issue(&s->crypto, s->sid_key, st, ids);
-	if (err == MPP_OK)
-		err = streamid_issue(&s->crypto, s->sid_key, st,
-				     ids + STREAM_ID_LEN);
+	uint8_t token[RESET_TOKEN_LEN], ids[STREAM_IDS_LEN];
+	mpp_err err = service_stream_issue(s, slot, ids);
+
 	if (err == MPP_OK)
 		err = service_reset_token(s, st, token);
 	ext_put(w, EXT_STREAM_ID, ids, sizeof(ids));

@@ -161,14 +161,15 @@ static void note_state_sent(struct binding *b, const struct vector *v,
 /* How long the message may be so that, padded, it keeps to the limit. */
 static size_t vector_room(const struct mpp_service *s, const struct request *q)
 {
-	const size_t quantum = 64, list = service_list_len(&q->o);
 	const struct binding *b = binding_at(&s->state, q->in.slot);
+	const size_t quantum = 64;
+	const size_t list =
+		service_list_len(&q->o) + service_stream_len(b, q->in.from);
 	size_t room = service_room(s, b, q->in.from, &q->in);
 
 	room = room > PACKET_OVERHEAD ? room - PACKET_OVERHEAD : 0;
 	room = room / quantum * quantum;
-	room = room > list ? room - list : 0;
-	return room < q->o.w.cap ? room : q->o.w.cap;
+	return room > list ? room - list : 0;
 }
 
 /* An answer with the vector from `since` on. */
@@ -323,17 +324,27 @@ static void put_skipped(const struct mpp_service *s, mpp_json_writer *w,
 	mpp_json_close(w);
 }
 
-/* A device's publish is durable, or failed. */
+/* Where the answer to an earlier request goes: the device may have left. */
+static const mpp_addr *answer_to(const struct mpp_service *s,
+				 const struct binding *b, const mpp_addr *from)
+{
+	return service_path_tries(s, b, from) ? from : &b->path;
+}
+
+/* A device's publish is durable, or failed. ack: the request, or NULL when it
+ * came earlier. */
 static void answer_change(struct mpp_service *s, const struct change *c,
-			  mpp_instant now, mpp_outbox *out)
+			  const struct incoming *in, const struct incoming *ack)
 {
 	const struct binding *b = binding_at(&s->state, c->index);
+	const mpp_addr *to = ack != NULL ? in->from : answer_to(s, b, in->from);
 	struct msg_common common =
-		service_common(s, &c->from, now.wall, c->request);
+		service_common(s, to, in->now.wall, c->request);
 	struct outgoing o;
 
 	if (b->state == BINDING_FREE || b->generation != c->generation ||
-	    !service_begin(s, c->index, out, (b->flags & BIND_JSON) != 0, &o))
+	    !service_begin(s, c->index, in->out, (b->flags & BIND_JSON) != 0,
+			   &o))
 		return;
 	if (c->err == MPP_ERR_NOTFOUND) {
 		common.status = MPP_STATUS_FORBIDDEN;
@@ -351,7 +362,7 @@ static void answer_change(struct mpp_service *s, const struct change *c,
 	msg_put_common(&o.w, &common);
 	msg_end(&o.w);
 	s->count.requests++;
-	if (service_finish(s, c->index, &o, &c->from, 0, NULL, out) != MPP_OK)
+	if (service_finish(s, c->index, &o, to, 0, ack, in->out) != MPP_OK)
 		s->count.send_errors++;
 }
 
@@ -428,13 +439,18 @@ NOINLINE static void publish(struct mpp_service *s, struct request *q)
 	if (err != MPP_OK)
 		publish_verdict(s, q, err);
 	else if (!done.waiting)
-		answer_change(s, &c, q->in.now, q->in.out);
+		answer_change(s, &c, &q->in, &q->in);
 }
 
 void service_answer(struct mpp_service *s, mpp_instant now, mpp_outbox *out)
 {
+	struct incoming in = {.now = now, .out = out};
+
 	while (s->answers.n != 0 && out->n < out->cap) {
-		answer_change(s, &s->answers.at[s->answers.head], now, out);
+		const struct change *c = &s->answers.at[s->answers.head];
+
+		in.from = &c->from;
+		answer_change(s, c, &in, NULL);
 		s->answers.head = (s->answers.head + 1) % s->config.operations;
 		s->answers.n--;
 	}
@@ -524,9 +540,10 @@ static void take_request(struct mpp_service *s, struct request *q)
 	}
 }
 
-/* What stands in an opened datagram: Close, then the message. Errors: the
+/* What stands in an opened datagram: extensions, then the message. Errors: the
  * datagram was malformed; it is answered so. */
-static mpp_err read_plain(struct mpp_service *s, mpp_bytes plain, bool *close)
+static mpp_err read_plain(struct mpp_service *s, mpp_bytes plain,
+			  const uint8_t **stream)
 {
 	struct ext *e = &s->connect.ext;
 	struct rd r = rd_init(plain);
@@ -534,7 +551,10 @@ static mpp_err read_plain(struct mpp_service *s, mpp_bytes plain, bool *close)
 	mpp_err err = ext_read(&r, e);
 
 	memset(&s->msg, 0, sizeof(s->msg));
-	*close = err == MPP_OK && ext_has(e, EXT_CLOSE);
+	if (err != MPP_OK)
+		e->present = 0;
+	else
+		err = service_stream_read(e, stream);
 	rest = rd_rest(&r);
 	if (err == MPP_OK && rest.len != 0 && rest.p[0] != 0)
 		err = msg_decode(rest, &s->msg, &rest);
@@ -569,13 +589,13 @@ static mpp_err take_opened(struct mpp_service *s, struct incoming *in,
 	struct binding *b = binding_at(&s->state, in->slot);
 	const struct ext *e = &s->connect.ext;
 	mpp_bytes response = {NULL, 0};
-	bool close;
-	mpp_err readable = read_plain(s, plain, &close);
+	const uint8_t *stream = NULL;
+	mpp_err readable = read_plain(s, plain, &stream);
 
 	if (readable == MPP_OK && ext_has(e, EXT_PATH_RESPONSE))
 		response = e->v[EXT_PATH_RESPONSE];
-
-	if (close) {
+	in->stream = readable == MPP_OK ? stream : NULL;
+	if (ext_has(e, EXT_CLOSE)) {
 		s->count.closed++;
 		service_enter(s, in->slot, EVENT_CLOSE, in->now, in->out);
 		return MPP_OK;
@@ -601,7 +621,7 @@ static mpp_err take_opened(struct mpp_service *s, struct incoming *in,
 mpp_err service_data(struct mpp_service *s, mpp_buf in, const mpp_addr *from,
 		     mpp_instant now, mpp_outbox *out)
 {
-	struct incoming i = {from, now, out, NONE, 0, in.len};
+	struct incoming i = {from, now, out, NONE, 0, in.len, NULL};
 	struct rud_header h;
 	struct stream st;
 	mpp_err err = streamid_open(&s->crypto, s->sid_key, in.p, &st);

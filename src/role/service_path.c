@@ -7,7 +7,10 @@
  * path there. An answer from the old one, or a newer packet from it, ends the
  * trial: then somebody only sends on what he has seen. Until it is proved a
  * new address gets at most three times what came from it, and publications
- * stay on the old path. */
+ * stay on the old path.
+ *
+ * A device that knows of its move says under which identifier it wants to be
+ * reached there; until the address is proved that one stands in the trial. */
 #include "role/service.h"
 
 #include "base/mem.h"
@@ -49,6 +52,30 @@ void service_path_sent(struct mpp_service *s, const struct binding *b,
 
 	if (t != NULL && same(&t->to, to))
 		t->out += (uint32_t)len;
+}
+
+bool service_path_is(const struct binding *b, const mpp_addr *a)
+{
+	return same(&b->path, a);
+}
+
+bool service_path_tries(const struct mpp_service *s, const struct binding *b,
+			const mpp_addr *a)
+{
+	const struct trial *t = trial_of(s, b);
+
+	return t != NULL && same(&t->to, a);
+}
+
+const uint8_t *service_path_id(const struct mpp_service *s,
+			       const struct binding *b, const mpp_addr *to,
+			       const struct incoming *in)
+{
+	if (same(&b->path, to))
+		return b->client_id;
+	if (service_path_tries(s, b, to))
+		return trial_of(s, b)->client_id;
+	return in != NULL && in->stream != NULL ? in->stream : b->client_id;
 }
 
 void service_path_end(struct mpp_service *s, struct binding *b)
@@ -105,7 +132,8 @@ void service_path_due(struct mpp_service *s, uint32_t slot, mpp_instant now,
 
 /* A fresh trial of this address, in place of one that is under way. False:
  * no room, no randomness: the device will notice and connect anew. */
-static bool start(struct mpp_service *s, struct binding *b, const mpp_addr *to)
+static bool start(struct mpp_service *s, struct binding *b,
+		  const struct incoming *in)
 {
 	struct trial *t;
 
@@ -114,8 +142,10 @@ static bool start(struct mpp_service *s, struct binding *b, const mpp_addr *to)
 	if (b->side == NONE)
 		return false;
 	t = trial_at(&s->state, b->side);
-	t->to = *to;
-	t->in = t->out = 0;
+	t->to = *in->from;
+	memcpy(t->client_id, b->client_id, STREAM_ID_LEN);
+	t->in = (uint32_t)in->len;
+	t->out = 0;
 	t->tries = 0;
 	if (s->crypto.ops->random(s->crypto.ctx, t->to_new, CHALLENGE_LEN) ==
 		    MPP_OK &&
@@ -130,7 +160,10 @@ static bool start(struct mpp_service *s, struct binding *b, const mpp_addr *to)
  * under way goes out again on the new one. */
 static void move(struct mpp_service *s, struct binding *b)
 {
-	b->path = trial_at(&s->state, b->side)->to;
+	const struct trial *t = trial_at(&s->state, b->side);
+
+	b->path = t->to;
+	memcpy(b->client_id, t->client_id, STREAM_ID_LEN);
 	service_path_end(s, b);
 	b->rtt = (struct rtt){0, 0};
 	b->sample_us = 0;
@@ -157,12 +190,21 @@ static void take_response(struct mpp_service *s, struct binding *b,
 		service_path_end(s, b);
 }
 
+/* Where this came from the device wants to be reached under its StreamId. */
+static void take_stream(uint8_t *client_id, const struct incoming *in)
+{
+	if (in->stream != NULL)
+		memcpy(client_id, in->stream, STREAM_ID_LEN);
+}
+
 void service_path_packet(struct mpp_service *s, const struct incoming *in,
 			 mpp_bytes response, bool moves)
 {
 	struct binding *b = binding_at(&s->state, in->slot);
 	struct trial *t;
 
+	if (in->stream != NULL)
+		b->flags |= BIND_REFILL;
 	take_response(s, b, in->from, response);
 	t = trial_of(s, b);
 	if (t != NULL && same(&t->to, in->from))
@@ -171,11 +213,13 @@ void service_path_packet(struct mpp_service *s, const struct incoming *in,
 		return; /* there is a newer one from elsewhere */
 	if (same(&b->path, in->from)) {
 		service_path_end(s, b);
+		take_stream(b->client_id, in);
 		return;
 	}
-	if (!moves || (t != NULL && same(&t->to, in->from)) ||
-	    !start(s, b, in->from))
-		return;
-	trial_at(&s->state, b->side)->in = (uint32_t)in->len;
-	challenge_both(s, in->slot, in->now, in->out);
+	if (t != NULL && same(&t->to, in->from)) {
+		take_stream(t->client_id, in);
+	} else if (moves && start(s, b, in)) {
+		take_stream(trial_at(&s->state, b->side)->client_id, in);
+		challenge_both(s, in->slot, in->now, in->out);
+	}
 }

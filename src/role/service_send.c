@@ -54,13 +54,16 @@ mpp_err service_finish(struct mpp_service *s, uint32_t slot, struct outgoing *o,
 	struct rud_header h = {.index = b->tx_next, .count = 1};
 	uint8_t *plain = o->d->data + PACKET_HEAD;
 	size_t len = (size_t)(o->w.p - plain) + o->w.n;
-	size_t padded = packet_padded(
-		len, b->quantum_log != 0 ? 1u << b->quantum_log : 0);
+	size_t padded;
 	/* Nothing written is a datagram without a message. */
 	mpp_err err = o->w.n == 0 ? MPP_OK : mpp_json_finish(&o->w);
 
+	if (err == MPP_OK)
+		err = service_stream_put(s, slot, to, plain, &len);
 	if (err != MPP_OK)
 		return err;
+	padded = packet_padded(len,
+			       b->quantum_log != 0 ? 1u << b->quantum_log : 0);
 	h.flags = (uint8_t)(FLAG_FINAL | flags);
 	if (ack != NULL) {
 		h.flags |= FLAG_ACK;
@@ -72,8 +75,8 @@ mpp_err service_finish(struct mpp_service *s, uint32_t slot, struct outgoing *o,
 	memset(plain + len, 0, padded - len);
 	/* Counted before it is used: an index never serves twice. */
 	b->tx_next++;
-	err = packet_seal(&s->crypto, &b->tx, b->client_id, &h, o->d->data,
-			  padded);
+	err = packet_seal(&s->crypto, &b->tx, service_path_id(s, b, to, ack),
+			  &h, o->d->data, padded);
 	if (err != MPP_OK)
 		return err;
 	o->d->len = (uint16_t)(padded + PACKET_OVERHEAD);
@@ -199,7 +202,7 @@ static mpp_err send_notify(struct mpp_service *s, uint32_t slot,
 
 	if (!service_begin(s, slot, out, (b->flags & BIND_JSON) != 0, &o))
 		return MPP_ERR_NOSPACE;
-	v.room = o.w.cap;
+	v.room = o.w.cap - service_stream_len(b, &b->path);
 	msg_begin(&o.w, MSG_NOTIFY);
 	msg_put_common(&o.w, &common);
 	token = service_token_put(s, &o.w, b, now.wall);

@@ -115,6 +115,7 @@ REPLY_IDS = {"hello": bytes(range(0x50, 0x60)),
              "exchange": bytes(range(0x70, 0x80)),
              "ticket": bytes(range(0x20, 0x30))}
 CLIENT_ID = bytes(range(0x30, 0x40))
+MOVED_ID = bytes(range(0x90, 0xa0))
 INSTANCE = bytes(range(0x11, 0x19))
 INVITATION = bytes(range(0xb0, 0xc0))
 COOKIE_SECRET = bytes(range(0x10, 0x30))
@@ -123,6 +124,8 @@ NOW_MS = 1700000000000
 TICKS = 621355968000000000 + NOW_MS * 10000
 SUITES_BOTH = b"\x01\x02"
 STREAM_IDS = b"".join(m.issue_id(SID_KEY, *STREAM, r) for r in RANDOMS)
+MORE_IDS = b"".join(m.issue_id(SID_KEY, *STREAM, bytes([r] * 8))
+                    for r in (0xd1, 0xd2))
 ENDPOINT = {"IpAddress": m.Data([192, 0, 2, 7]), "Port": 40000}
 DIGEST = m.Data(m.sha512(b"the inbound spool")[:32])
 INBOUND = {"Store": "mmm_Inbound", "Index": 42, "Digest": DIGEST}
@@ -419,9 +422,9 @@ def key_pieces(k):
 
 # ---- section 6: data packets ----
 
-def packet(name, keys_, stream_id, header, pieces):
+def packet(name, keys_, stream_id, header, pieces, full_size=False):
     plain = octets_of(pieces)
-    full = m.padded(plain)
+    full = plain + bytes(1152 - len(plain)) if full_size else m.padded(plain)
     sealed = m.seal_packet(keys_, stream_id, header, full)
     block = header.octets()
     return {
@@ -450,8 +453,9 @@ def packets(noise):
         "keys.to-device": key_pieces(to_device),
     }
 
-    def add(name, keys_, stream_id, header, *body):
-        out.update(packet(name, keys_, stream_id, header, list(body)))
+    def add(name, keys_, stream_id, header, *body, **options):
+        out.update(packet(name, keys_, stream_id, header, list(body),
+                          **options))
 
     held = {"PresenceAcknowledge": {"Acknowledge": FIRST_SERIAL}}
     add("confirm", up, sid, m.Header(0, m.FINAL | m.ACK_WANTED), *empty,
@@ -484,6 +488,17 @@ def packets(noise):
     add("renew", down, CLIENT_ID,
         m.Header(6, m.FINAL | m.ACK, ack_index=2, ack_bits=1),
         *list_pieces({"Renew": b""}))
+    add("moved", up, STREAM_IDS[16:], m.Header(5),
+        *list_pieces({"StreamId": MOVED_ID}),
+        *jsonb_pieces(of("PresenceHeartbeat")), full_size=True)
+    add("moved-response", up, STREAM_IDS[16:],
+        m.Header(6, m.FINAL | m.ACK_WANTED), *list_pieces({
+            "StreamId": MOVED_ID,
+            "PathResponse": bytes(range(0x81, 0x89))}),
+        *jsonb_pieces(of("PresenceAcknowledge")))
+    add("refill", down, MOVED_ID,
+        m.Header(7, m.FINAL | m.ACK, ack_index=6, ack_bits=1),
+        *list_pieces({"StreamId": MORE_IDS}))
     add("removed", down, CLIENT_ID, m.Header(4), *list_pieces({
         "Close": m.put_close(403,
                              "this device was removed from its account")}))

@@ -805,17 +805,24 @@ class Client:
 
     def __post_init__(self):
         self.device = self.device or KeyPair(self.suite)
-        self.sock = socket.socket(
-            socket.AF_INET6 if ":" in self.invitation.host
-            else socket.AF_INET, socket.SOCK_DGRAM)
-        self.sock.connect((self.invitation.host, self.invitation.port))
+        self.open_socket()
         self.held, self.serial, self.index = 0, 0, 0
         self.rx = self.tx = None
         self.service_id = self.client_id = None
+        self.spare = []        # identifiers of the service, not used yet
+        self.naming = False    # our identifier goes with every packet
+        self.full = False      # nothing came in this network yet
         self.seen = set()
         self.notes = []        # publications not asked for yet
         self.flow = []         # names of what went over the wire
         self.tokens = []       # (token, shared secret) that came
+
+    def open_socket(self, host=None):
+        host = host or self.invitation.host
+        self.sock = socket.socket(
+            socket.AF_INET6 if ":" in host else socket.AF_INET,
+            socket.SOCK_DGRAM)
+        self.sock.connect((host, self.invitation.port))
 
     # -- connecting: section 5 --
 
@@ -933,10 +940,11 @@ class Client:
             members = next(iter(said.values()))
             if members.get("Status", 0) >= 300:
                 raise Refused(members)
-        if len(extensions["StreamId"]) not in (16, 32) or \
-                len(extensions["ResetToken"]) != 16:
-            raise Bad("StreamId or ResetToken")
-        self.service_id = extensions["StreamId"][:16]
+        if len(extensions["ResetToken"]) != 16:
+            raise Bad("ResetToken")
+        self.spare = []
+        self.take_ids(extensions["StreamId"])
+        self.service_id = self.spare.pop(0)
         ours, theirs = noise.split()
         self.tx, self.rx = packet_keys(ours), packet_keys(theirs)
         self.serial, self.index, self.seen = 1, 0, set()
@@ -967,11 +975,32 @@ class Client:
             header.flags |= ACK
             header.ack_index, header.ack_bits = ack & 0xffffffff, 1
         self.index += 1
-        plain = put_list(extensions or {})
+        name = {"StreamId": self.client_id} if self.naming else {}
+        plain = put_list({**name, **(extensions or {})})
         if value is not None:
             plain += self.encode(value)
-        self.sock.send(seal_packet(self.tx, self.service_id, header,
-                                   padded(plain)))
+        plain = plain + bytes(1152 - len(plain)) if self.full \
+            else padded(plain)
+        self.sock.send(seal_packet(self.tx, self.service_id, header, plain))
+
+    def take_ids(self, ids):
+        if len(ids) not in (16, 32):
+            raise Bad("StreamId")
+        self.spare += [ids[i:i + 16] for i in range(0, len(ids), 16)]
+
+    def move(self, host=None):
+        """Another network: section 8. The old socket is given back."""
+        old = self.sock
+        self.open_socket(host)
+        self.client_id, self.service_id = fresh_id(), self.spare.pop(0)
+        self.naming = self.full = True
+        return old
+
+    def answer_challenge(self, challenge):
+        self.send(message("PresenceAcknowledge", Acknowledge=self.held),
+                  flags=ACK_WANTED if self.naming else 0,
+                  extensions={"PathResponse": challenge})
+        self.flow.append("PathResponse")
 
     def pump(self, seconds):
         """Wait for one packet of this connection; what it said, with
@@ -989,6 +1018,12 @@ class Client:
             except (Silence, Bad):
                 continue
             self.seen.add(header.index)
+            self.full = False
+            if "StreamId" in extensions:
+                self.take_ids(extensions["StreamId"])
+                self.naming = False
+            if "PathChallenge" in extensions:
+                self.answer_challenge(extensions["PathChallenge"])
             self.take(header, said)
             return header, extensions, said
         return None

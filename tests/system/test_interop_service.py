@@ -472,6 +472,83 @@ def test_altered_and_replayed_packets_get_silence(service):
     assert answered(device)[1]["Acknowledge"] == device.serial + 2
 
 
+class Watched:
+    """A socket, and the identifiers that stood in what went through it."""
+
+    def __init__(self, real):
+        self.real, self.ids, self.sizes = real, set(), []
+
+    def send(self, data):
+        self.ids.add(data[:16])
+        self.sizes.append(len(data))
+        return self.real.send(data)
+
+    def recv(self, size):
+        data = self.real.recv(size)
+        self.ids.add(data[:16])
+        return data
+
+    def __getattr__(self, name):
+        return getattr(self.real, name)
+
+
+def settled(device):
+    """One request in the new network, until identifiers have come."""
+    assert device.request("PresenceHeartbeat")[0] == "PresenceStatus"
+    wait_for(lambda: not device.naming or device.pump(0.2) and
+             not device.naming)
+
+
+def test_moves_without_a_handshake(service):
+    """IPv4, another port, IPv6 and back: no identifier stands in two of these
+    networks, and publications come along."""
+    device = subscribed(service)
+    device.sock = Watched(device.sock)
+    seen = [device.sock]
+    settled(device)
+    before = service.counters()
+    for index, host in enumerate(("127.0.0.1", "::1", "127.0.0.1"), start=1):
+        old = device.move(host)
+        device.sock = Watched(device.sock)
+        seen.append(device.sock)
+        settled(device)
+        assert device.sock.sizes[0] == 1200
+        assert len(device.spare) >= 1
+        assert service.counters()["moved"] == before["moved"] + index
+        serial = service.publish(f"mmm_Inbound={index}")
+        note = device.notified()
+        port = device.sock.getsockname()[1]
+        assert note["Serial"] == serial and note["EndPoint"]["Port"] == port
+        assert len(m.binary(note["EndPoint"]["IpAddress"])) == (
+            16 if ":" in host else 4)
+        old.close()
+    assert device.request("PresenceHeartbeat")[0] == "PresenceStatus"
+    assert device.sock.sizes[-1] < 200
+    assert service.counters()["handshakes"] == before["handshakes"]
+    assert len(service.connections()) == 1
+    for one in seen:
+        assert len(one.ids) == 2
+        assert not any(one.ids & other.ids for other in seen
+                       if other is not one)
+
+
+def test_a_name_that_is_none(service):
+    """It is refused, and the next one is taken."""
+    device = subscribed(service)
+    before = service.counters()["malformed"]
+    for name in (bytes(16), m.fresh_id()[:15], m.fresh_id() + b"x"):
+        device.send(m.message("PresenceHeartbeat", Serial=90),
+                    extensions={"StreamId": name})
+        got = device.pump(WAIT)
+        assert got[2]["PresenceError"]["Status"] == 400
+        assert "StreamId" not in got[1]
+    assert service.counters()["malformed"] == before + 3
+    device.serial = 90
+    device.naming, device.client_id, old = True, m.fresh_id(), device.client_id
+    assert device.request("PresenceHeartbeat")[0] == "PresenceStatus"
+    assert not device.naming and device.client_id != old
+
+
 def test_stranger_hears_nothing(service):
     invitation = service.invite()
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)

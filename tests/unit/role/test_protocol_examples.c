@@ -830,14 +830,21 @@ static bool check_refusal(void)
 
 /* ---- section 6: data packets ---- */
 
-enum { PATH_CHALLENGE = -2, PATH_RESPONSE = -3, RENEW = -4 };
+enum {
+	PATH_CHALLENGE = -2,
+	PATH_RESPONSE = -3,
+	MOVED = -4, /* the identifiers are those after a move */
+	MOVED_RESPONSE = -5,
+	REFILL = -6,
+	RENEW = -7,
+};
 
 static const struct packet_row {
 	const char *name;
 	bool up;
 	struct rud_header h;
 	const char *message; /* what the plaintext says, or NULL */
-	int close; /* or Close with this code; -1: none, or what it has */
+	int close; /* or Close with this code; -1: none, or as above */
 } packet_rows[] = {
 	{"confirm", true, {0, 9, 1, 0, 0, 0, 0}, "=held", -1},
 	{"confirmed", false, {0, 5, 1, 0, 0, 0, 1}, NULL, -1},
@@ -849,6 +856,13 @@ static const struct packet_row {
 	{"path-challenge", false, {5, 1, 1, 0, 0, 0, 0}, NULL, PATH_CHALLENGE},
 	{"path-response", true, {4, 1, 1, 0, 0, 0, 0}, NULL, PATH_RESPONSE},
 	{"renew", false, {6, 5, 1, 0, 0, 2, 1}, NULL, RENEW},
+	{"moved", true, {5, 1, 1, 0, 0, 0, 0}, "PresenceHeartbeat", MOVED},
+	{"moved-response",
+	 true,
+	 {6, 9, 1, 0, 0, 0, 0},
+	 "PresenceAcknowledge",
+	 MOVED_RESPONSE},
+	{"refill", false, {7, 5, 1, 0, 0, 6, 1}, NULL, REFILL},
 	{"removed", false, {4, 1, 1, 0, 0, 0, 0}, NULL, 403},
 	{"fields",
 	 false,
@@ -895,7 +909,25 @@ static bool is_held(mpp_bytes message)
 	       m.acknowledge == UINT64_C(1699999999000000);
 }
 
-/* The one extension that a row has, or none. */
+static bool names_device(const struct ext *e)
+{
+	uint8_t id[16];
+
+	reply_id_of(0x90, id);
+	return same(e->v[EXT_STREAM_ID], id, sizeof(id));
+}
+
+/* Two more of the same stream. */
+static bool brings_ids(const struct ext *e)
+{
+	const mpp_bytes v = e->v[EXT_STREAM_ID];
+
+	return v.len == 32 && memcmp(v.p, v.p + 16, 16) != 0 &&
+	       opens_to_stream((mpp_bytes){v.p, 16}) &&
+	       opens_to_stream((mpp_bytes){v.p + 16, 16});
+}
+
+/* The extensions that a row has, or none. */
 static bool has_extension(const struct ext *e, int what)
 {
 	static const uint8_t data[8] = {0x81, 0x82, 0x83, 0x84,
@@ -907,6 +939,15 @@ static bool has_extension(const struct ext *e, int what)
 
 	if (what == -1)
 		return e->present == 0;
+	if (what == REFILL)
+		return e->present == 1u << EXT_STREAM_ID && brings_ids(e);
+	if (what == MOVED)
+		return e->present == 1u << EXT_STREAM_ID && names_device(e);
+	if (what == MOVED_RESPONSE)
+		return e->present == (1u << EXT_STREAM_ID |
+				      1u << EXT_PATH_RESPONSE) &&
+		       names_device(e) &&
+		       same(e->v[EXT_PATH_RESPONSE], data, sizeof(data));
 	return e->present == 1u << n &&
 	       (n == EXT_CLOSE || (n == EXT_RENEW && e->v[n].len == 0) ||
 		same(e->v[n], data, sizeof(data)));
@@ -937,7 +978,9 @@ static bool says(mpp_bytes plain, const struct packet_row *row)
 			      : "this device was removed from its account"))
 		return false;
 	return mem_is_zero(rest.p, rest.len) &&
-	       plain.len == packet_padded(plain.len - rest.len, 0);
+	       plain.len == (row->close == MOVED
+				     ? (size_t)PACKET_PLAIN_MAX
+				     : packet_padded(plain.len - rest.len, 0));
 }
 
 static bool is_packet(const struct packet_row *row)
@@ -947,9 +990,14 @@ static bool is_packet(const struct packet_row *row)
 	uint8_t p[MPP_PACKET_MAX], id[16];
 	struct rud_header h;
 
-	reply_id_of(0x30, id);
+	reply_id_of(row->close == REFILL ? 0x90 : 0x30, id);
 	if (row->up)
-		memcpy(id, get("sid.first").p, 16);
+		memcpy(id,
+		       get(row->close == MOVED || row->close == MOVED_RESPONSE
+				   ? "sid.second"
+				   : "sid.first")
+			       .p,
+		       16);
 	if (in.len != plain.len + PACKET_OVERHEAD || in.len > sizeof(p) ||
 	    memcmp(in.p, id, 16) != 0)
 		return false;
