@@ -286,12 +286,22 @@ static void note_skipped(struct mpp_service *s, const mpp_store_status *st,
 	}
 }
 
+/* The serial of what the account holds or waits for. What was given out and
+ * failed is not among it: nobody will ever hold that. */
+static uint64_t newest_serial(const struct mpp_service *s,
+			      const struct account *a)
+{
+	if (a->pending.tail != NONE)
+		return entry_at(&s->state, a->pending.tail)->serial;
+	return a->serial;
+}
+
 mpp_err service_publish(struct mpp_service *s, struct change *c,
 			const mpp_store_status *stores, size_t n, bool reset,
 			mpp_wall now, mpp_published *out)
 {
 	struct account *a = account_at(&s->state, c->account);
-	mpp_published done = {a->assigned, {0, 0}, false};
+	mpp_published done = {newest_serial(s, a), {0, 0}, false};
 	struct wr *w = service_fill(s), before = *w;
 	uint64_t first, assigned = a->assigned;
 	unsigned changes;

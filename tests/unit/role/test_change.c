@@ -272,6 +272,29 @@ static void test_failed_publish(void **state)
 			 kept.serial);
 }
 
+/* A serial that was given out for what failed is nobody's: an answer to a
+ * publish that changes nothing does not name it. */
+static void test_serial_of_failed_publish(void **state)
+{
+	mpp_store_status st = entry("a", 1, "");
+	mpp_published kept, lost, same;
+
+	(void)state;
+	world_account(&w, alice);
+	kept = publish(&st, 1, false);
+	assert_int_equal(world_result(&w, 1).err, MPP_OK);
+	w.commit_result = MPP_ERR_STORE;
+	st.index = 2;
+	lost = publish(&st, 1, false);
+	assert_true(lost.serial > kept.serial);
+	assert_int_equal(world_result(&w, 1).err, MPP_ERR_STORE);
+	st.index = 1;
+	same = publish(&st, 1, false);
+	assert_false(same.waiting);
+	assert_int_equal(same.serial, kept.serial);
+	assert_int_equal(same.serial, serial_of_account());
+}
+
 static void test_failed_account(void **state)
 {
 	mpp_account_info a;
@@ -769,6 +792,7 @@ int main(void)
 		CASE(test_bad_publish),
 		CASE(test_not_before_durable),
 		CASE(test_failed_publish),
+		CASE(test_serial_of_failed_publish),
 		CASE(test_failed_account),
 		CASE(test_failed_removal),
 		CASE(test_group),
