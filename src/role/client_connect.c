@@ -537,7 +537,8 @@ static mpp_err take_complete(struct mpp_client *c, struct attempt *a,
 	mpp_bytes message;
 	mpp_err err;
 
-	if (a->type == RUD_INIT_HELLO || c->in.ext.present != 0)
+	if (a->type == RUD_INIT_HELLO || c->in.ext.present != 0 ||
+	    c->in.suite != (uint64_t)c->suite)
 		return MPP_ERR_TYPE;
 	c->scratch = a->hs; /* a copy: a forged answer spoils nothing */
 	err = noise_ik_read2(&c->scratch, c->in.noise, &plain); /* e, ee, se */
