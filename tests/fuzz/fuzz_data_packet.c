@@ -21,8 +21,9 @@ struct pair {
 	mpp_service *s;
 	mpp_client *c;
 	void *service_mem, *client_mem;
+	void *service_made, *client_made; /* as they are when connected */
 	size_t service_len;
-	mpp_instant now;
+	mpp_instant now, made;
 	mpp_addr addr;
 };
 
@@ -163,22 +164,37 @@ static void check(const struct pair *p)
 	need(b->acked <= account_of(p->s, b)->assigned);
 }
 
+/* Both sides are one block of memory each: a connection is made once, and
+ * each input begins with a copy of it in the same place. */
+static void start(struct pair *p)
+{
+	p->service_len = mpp_service_size(&config);
+	p->service_mem = malloc(p->service_len);
+	p->service_made = malloc(p->service_len);
+	p->client_mem = malloc(mpp_client_size());
+	p->client_made = malloc(mpp_client_size());
+	need(p->service_mem != NULL && p->service_made != NULL);
+	need(p->client_mem != NULL && p->client_made != NULL);
+	need(crypto_fixed_new(1, &p->crypto) == MPP_OK);
+	p->now = (mpp_instant){{1000000}, {UINT64_C(1700000000000000)}};
+	p->addr = (mpp_addr){{192, 0, 2, 1}, 4000, 4, 0};
+	connect_pair(p);
+	memcpy(p->service_made, p->service_mem, p->service_len);
+	memcpy(p->client_made, p->client_mem, mpp_client_size());
+	p->made = p->now;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct pair p;
 	size_t len;
 	uint8_t flags;
 
-	if (p.service_mem == NULL) {
-		p.service_len = mpp_service_size(&config);
-		p.service_mem = malloc(p.service_len);
-		p.client_mem = malloc(mpp_client_size());
-		need(p.service_mem != NULL && p.client_mem != NULL);
-		need(crypto_fixed_new(1, &p.crypto) == MPP_OK);
-	}
-	p.now = (mpp_instant){{1000000}, {UINT64_C(1700000000000000)}};
-	p.addr = (mpp_addr){{192, 0, 2, 1}, 4000, 4, 0};
-	connect_pair(&p);
+	if (p.service_mem == NULL)
+		start(&p);
+	memcpy(p.service_mem, p.service_made, p.service_len);
+	memcpy(p.client_mem, p.client_made, mpp_client_size());
+	p.now = p.made;
 	while (size > 3 && binding_at(&p.s->state, 0)->state != BINDING_FREE &&
 	       link_cur(p.c)->on) {
 		len = (size_t)(data[0] << 8 | data[1]) % PACKET_PLAIN_MAX;

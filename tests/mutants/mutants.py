@@ -6,6 +6,7 @@ the file exactly once, so that a mutant cannot silently break nothing.
 """
 
 DELIVER = "role/test_deliver"
+SESSION = "role/test_session_corpus"
 ADMIT = "role/test_admit"
 REQUESTS = "role/test_requests"
 CHANGE = "role/test_change"
@@ -28,6 +29,14 @@ MUTANTS = [
     ("the replay check is skipped", "src/role/service_data.c",
      "if (!replay_fresh(&window, h->index)) {",
      "if (0 && !replay_fresh(&window, h->index)) {", [ADMIT]),
+    ("an answer names the serial of what failed", "src/role/service_change.c",
+     "tail)->serial;\n\treturn a->serial;",
+     "tail)->serial;\n\treturn a->assigned;", [CHANGE, SESSION]),
+    ("the answer to a first packet may name any suite",
+     "src/role/client_connect.c", "c->in.suite != (uint64_t)c->suite)",
+     "c->in.suite == 0)", [SESSION]),
+    ("a proved path keeps its trial", "src/role/service_path.c",
+     "pool_give(&s->state.trials, b->side);", "", [SESSION]),
     ("a seen index is not noted", "src/rud/replay.c",
      "*word_of(w, index) |= UINT64_C(1) << (index & 63);",
      "(void)word_of(w, index);", [ADMIT]),
