@@ -81,6 +81,7 @@ typedef struct mpp_client_config {
 	/** No identifier stands in two packets, so that who sees them cannot
 	 * tell by it which belong together (docs/protocol.md section 4). */
 	bool unlinkable;
+	mpp_key_log key_log; /**< INSECURE: is told all keys; zeroed: nobody */
 } mpp_client_config;
 
 /** Bytes to lend. */

@@ -39,8 +39,9 @@ typedef struct mpp_loop_config {
 	uint64_t acknowledge;
 	uint32_t lease_ms;
 	uint32_t keepalive_ms;
-	int timeout_ms; /**< give up when never connected for this
+	int timeout_ms;      /**< give up when never connected for this
 				        long; 0: never */
+	mpp_key_log key_log; /**< INSECURE: is told all keys; zeroed: nobody */
 } mpp_loop_config;
 
 /** Enrol this device with an invitation URI: makes a key if the state

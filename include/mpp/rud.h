@@ -26,6 +26,25 @@ typedef struct mpp_instant {
 	mpp_wall wall;
 } mpp_instant;
 
+/** The keys of one direction of a connection. Everything is borrowed. */
+typedef struct mpp_key_entry {
+	bool to_service;           /**< from the device to the service */
+	const uint8_t *connection; /**< 16: the device's first identifier, which
+				      both sides know */
+	const uint8_t *hdr;        /**< 16: encrypts headers */
+	const uint8_t *key;        /**< 32: seals contents */
+	const uint8_t *salt;       /**< 4: begins nonces */
+} mpp_key_entry;
+
+/** INSECURE, for looking at captured datagrams only: is told the keys of every
+ * connection that is made, before anything is sent with them. Zeroed: nobody
+ * is told. */
+typedef struct mpp_key_log {
+	/** @param e borrowed; do not call back into the library */
+	void (*tell)(void *arg, const mpp_key_entry *e);
+	void *arg;
+} mpp_key_log;
+
 /** One datagram to send. */
 typedef struct mpp_datagram {
 	mpp_addr to;

@@ -47,6 +47,7 @@ typedef struct mpp_service_config {
 				     [2^23], at most 2^30, are to be replaced;
 				     twice as old they are not used */
 	bool always_challenge;  /**< prove every address first */
+	mpp_key_log key_log;    /**< INSECURE: is told all keys [nobody] */
 } mpp_service_config;
 
 /** Durable secrets of a service. All-zero secret keys: that suite is off. */

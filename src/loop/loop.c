@@ -169,6 +169,7 @@ static mpp_err make_client(mpp_loop *l, const mpp_loop_config *config)
 	c.acknowledge = config->acknowledge;
 	c.lease_ms = config->lease_ms;
 	c.keepalive_ms = config->keepalive_ms;
+	c.key_log = config->key_log;
 	if (fill_stores(config, &c) != MPP_OK)
 		return loop_fail(&l->error, MPP_ERR_INVALID, EX_USAGE,
 				 "more than %d stores", MPP_FILTER_MAX);

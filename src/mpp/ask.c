@@ -15,6 +15,7 @@ int ask_open(struct ask *a, const struct options *o, mpp_client_mode mode)
 		.state_dir = o->state,
 		.mode = mode,
 		.timeout_ms = o->timeout_ms,
+		.key_log = o->key_log,
 	};
 	mpp_loop_error e = {.exit_code = 0};
 	mpp_err err;

@@ -1,20 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /* main.c - mpp, the client on a device. */
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
 
+#include "host/keylog.h"
 #include "mpp/commands.h"
 #include "mpp/complain.h"
 
 static const char help[] =
 	"mpp enroll URI|-     enrol this device with an invitation (-: stdin)\n"
 	"mpp subscribe        print each publication as it comes\n"
-	"mpp unsubscribe      connect as this device, which ends what "
-	"subscription\n"
-	"                     it has at the service; not while mpp subscribe "
-	"runs\n"
+	"mpp unsubscribe      end a subscription that a killed program left\n"
 	"mpp status           print the account's current state\n"
 	"mpp endpoint         print how the service sees this device, and its "
 	"clock\n"
@@ -26,6 +25,8 @@ static const char help[] =
 	"                     $XDG_STATE_HOME/mpp, ~/.local/state/mpp)\n"
 	"  --timeout 10s      give up when there is no answer; 0: never\n"
 	"  --json             one line of JSON for each event\n"
+	"  --insecure-key-log FILE  write the connection's keys, for "
+	"Wireshark\n"
 	"  --help, --version\n"
 	"subscribe:\n"
 	"  --store NAME       only of this store (may be repeated)\n"
@@ -47,15 +48,16 @@ static const struct command {
 	{"enroll", command_enroll, OPT_STATE | OPT_TIMEOUT | OPT_JSON, 1, true},
 	{"subscribe", command_subscribe,
 	 OPT_STATE | OPT_TIMEOUT | OPT_JSON | OPT_STORE | OPT_LEASE |
-		 OPT_KEEPALIVE | OPT_COUNT,
+		 OPT_KEEPALIVE | OPT_COUNT | OPT_KEY_LOG,
 	 0, true},
-	{"status", command_status, OPT_STATE | OPT_TIMEOUT | OPT_JSON, 0, true},
-	{"unsubscribe", command_unsubscribe, OPT_STATE | OPT_TIMEOUT | OPT_JSON,
-	 0, true},
-	{"endpoint", command_endpoint, OPT_STATE | OPT_TIMEOUT | OPT_JSON, 0,
-	 true},
+	{"status", command_status,
+	 OPT_STATE | OPT_TIMEOUT | OPT_JSON | OPT_KEY_LOG, 0, true},
+	{"unsubscribe", command_unsubscribe,
+	 OPT_STATE | OPT_TIMEOUT | OPT_JSON | OPT_KEY_LOG, 0, true},
+	{"endpoint", command_endpoint,
+	 OPT_STATE | OPT_TIMEOUT | OPT_JSON | OPT_KEY_LOG, 0, true},
 	{"publish", command_publish,
-	 OPT_STATE | OPT_TIMEOUT | OPT_JSON | OPT_STORE, 0, true},
+	 OPT_STATE | OPT_TIMEOUT | OPT_JSON | OPT_STORE | OPT_KEY_LOG, 0, true},
 	{"decode", command_decode, OPT_JSON, 0, false},
 };
 
@@ -68,6 +70,34 @@ static const struct command *find(const char *name)
 			return &commands[i];
 	}
 	return NULL;
+}
+
+/* There is one; -1: none. */
+static struct keylog key_log = {-1, false};
+
+static void tell_keys(void *arg, const mpp_key_entry *e)
+{
+	const struct options *o = arg;
+	const bool failed = key_log.failed;
+
+	if (!keylog_write(&key_log, e) && !failed)
+		(void)complain(EX_IOERR, "cannot write the key log %s: %s",
+			       o->key_log_name, strerror(errno));
+}
+
+static int open_key_log(struct options *o)
+{
+	struct fault f;
+
+	if (o->key_log_name == NULL)
+		return 0;
+	if (keylog_open(o->key_log_name, &key_log, &f) != MPP_OK)
+		return complain(f.exit_code, "%s", f.text);
+	o->key_log = (mpp_key_log){tell_keys, o};
+	return complain(0,
+			"INSECURE: the keys of this connection are written to "
+			"%s; whoever reads that file reads what it says",
+			o->key_log_name);
 }
 
 static int run(struct options *o)
@@ -95,7 +125,10 @@ static int run(struct options *o)
 	if (c->needs_state && (code = options_state(o)) != 0)
 		return code;
 	o->args++;
-	return c->run(o);
+	if ((code = open_key_log(o)) == 0)
+		code = c->run(o);
+	keylog_close(&key_log);
+	return code;
 }
 
 int main(int argc, char **argv)

@@ -28,6 +28,7 @@ static const struct option table[] = {
 	{"lease", required_argument, NULL, FIRST_BIT + OPT_LEASE},
 	{"keepalive", required_argument, NULL, FIRST_BIT + OPT_KEEPALIVE},
 	{"count", required_argument, NULL, FIRST_BIT + OPT_COUNT},
+	{"insecure-key-log", required_argument, NULL, FIRST_BIT + OPT_KEY_LOG},
 	{"help", no_argument, NULL, VALUE_HELP},
 	{"version", no_argument, NULL, VALUE_VERSION},
 	{NULL, 0, NULL, 0},
@@ -102,6 +103,9 @@ static int set_one(struct options *o, unsigned bit, const char *text)
 				SPAN_MIN_MS);
 	case OPT_COUNT:
 		return set_count(o, text);
+	case OPT_KEY_LOG:
+		o->key_log_name = text;
+		return 0;
 	default: /* OPT_JSON */
 		o->json = true;
 		return 0;

@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <mpp/loop.h>
+
 /* Options that only some commands take. */
 enum {
 	OPT_STATE = 1 << 0,
@@ -15,6 +17,7 @@ enum {
 	OPT_LEASE = 1 << 4,
 	OPT_KEEPALIVE = 1 << 5,
 	OPT_COUNT = 1 << 6,
+	OPT_KEY_LOG = 1 << 7,
 };
 
 /* As many as one packet may publish. */
@@ -30,8 +33,10 @@ struct options {
 	const char *stores[STORES_MAX + 1]; /* NULL behind the last */
 	uint32_t lease_ms;
 	uint32_t keepalive_ms;
-	uint64_t count; /* 0: for ever */
-	char **args;    /* the command and its arguments */
+	uint64_t count;           /* 0: for ever */
+	const char *key_log_name; /* NULL: none */
+	mpp_key_log key_log;      /* for configurations of mpp_loop */
+	char **args;              /* the command and its arguments */
 	int n_args;
 };
 

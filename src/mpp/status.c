@@ -147,6 +147,7 @@ int command_status(const struct options *o)
 		.state_dir = o->state,
 		.mode = MPP_MODE_STATUS,
 		.timeout_ms = o->timeout_ms,
+		.key_log = o->key_log,
 	};
 	mpp_loop_error e = {.exit_code = 0};
 	struct report r = {.o = o};

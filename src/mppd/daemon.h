@@ -11,6 +11,7 @@
 #ifndef MPPD_DAEMON_H
 #define MPPD_DAEMON_H
 
+#include "host/keylog.h"
 #include "mppd/control.h"
 #include "mppd/memory.h"
 #include "mppd/names.h"
@@ -25,6 +26,8 @@ enum {
 
 struct daemon {
 	struct conf conf;
+	const char *key_log_name; /* lent; NULL: none */
+	struct keylog key_log;
 	mpp_crypto crypto;
 	int state_fd; /* the lock */
 	struct store *store;
@@ -50,8 +53,9 @@ struct daemon {
 	mpp_time stop_by;
 };
 
-/* Nothing but the configuration. */
-void daemon_init(struct daemon *d, const struct conf *c);
+/* Nothing but the configuration.
+ * @param key_log  lent; INSECURE: a file for all keys; NULL: none */
+void daemon_init(struct daemon *d, const struct conf *c, const char *key_log);
 
 /* Take everything that is needed, in an order in which what can be wrong
  * comes before what changes something. On failure f says what to do; then

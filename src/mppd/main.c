@@ -19,6 +19,9 @@ static const char help[] =
 	"  -c, --config FILE  configuration (" MPPD_CONFIG ", if it is there)\n"
 	"  --check-config     print OK and all values, or what is wrong\n"
 	"  --print-memory     print what each limit costs\n"
+	"  --insecure-key-log FILE\n"
+	"                     write the keys of all connections, for "
+	"Wireshark\n"
 	"  --help, --version\n"
 	"\n"
 	"SIGTERM and SIGINT stop it after what was accepted is on disk.\n"
@@ -118,7 +121,7 @@ static void say_ready(const struct daemon *d)
 		  "endpoints", endpoints, LOG_END);
 }
 
-static int serve(const struct conf *c)
+static int serve(const struct conf *c, const char *key_log)
 {
 	struct daemon *d = malloc(sizeof(*d));
 	struct fault f = {EX_OSERR, "out of memory"};
@@ -129,7 +132,7 @@ static int serve(const struct conf *c)
 	log_setup(STDERR_FILENO, (enum log_level)c->log_level);
 	(void)umask(077);
 	prepare_signals();
-	daemon_init(d, c);
+	daemon_init(d, c, key_log);
 	err = daemon_start(d, &f);
 	if (err == MPP_OK) {
 		say_ready(d);
@@ -161,5 +164,5 @@ int main(int argc, char **argv)
 		return check_config(&c);
 	if (o.print_memory)
 		return print_memory(&c);
-	return serve(&c);
+	return serve(&c, o.key_log);
 }

@@ -10,6 +10,7 @@ static const struct option table[] = {
 	{"config", required_argument, NULL, 'c'},
 	{"check-config", no_argument, NULL, 'k'},
 	{"print-memory", no_argument, NULL, 'm'},
+	{"insecure-key-log", required_argument, NULL, 'i'},
 	{"help", no_argument, NULL, 'h'},
 	{"version", no_argument, NULL, 'v'},
 	{NULL, 0, NULL, 0},
@@ -27,6 +28,9 @@ static mpp_err take(struct options *o, int value, const char *word,
 		return MPP_OK;
 	case 'm':
 		o->print_memory = true;
+		return MPP_OK;
+	case 'i':
+		o->key_log = optarg;
 		return MPP_OK;
 	case 'h':
 		o->help = true;

@@ -10,7 +10,8 @@
 #define MPPD_CONFIG "/etc/mppd.conf"
 
 struct options {
-	const char *config; /* NULL: MPPD_CONFIG, if there is one */
+	const char *config;  /* NULL: MPPD_CONFIG, if there is one */
+	const char *key_log; /* NULL: none */
 	bool help;
 	bool version;
 	bool check_config;

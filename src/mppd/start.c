@@ -17,10 +17,12 @@
 #include "mppd/daemon.h"
 #include "mppd/statedir.h"
 
-void daemon_init(struct daemon *d, const struct conf *c)
+void daemon_init(struct daemon *d, const struct conf *c, const char *key_log)
 {
 	memset(d, 0, sizeof(*d));
 	d->conf = *c;
+	d->key_log_name = key_log;
+	d->key_log.fd = -1;
 	d->state_fd = -1;
 	d->epoll = -1;
 	d->signals = -1;
@@ -40,6 +42,32 @@ static mpp_err take_crypto(struct daemon *d, struct fault *f)
 				   "cannot use the cryptographic libraries: "
 				   "%s",
 				   mpp_err_text(err));
+}
+
+/* Asked for by name on the command line, and never by the configuration. */
+static mpp_err open_key_log(struct daemon *d, struct fault *f)
+{
+	mpp_err err;
+
+	if (d->key_log_name == NULL)
+		return MPP_OK;
+	err = keylog_open(d->key_log_name, &d->key_log, f);
+	if (err == MPP_OK)
+		log_write(LOG_LEVEL_WARN,
+			  "INSECURE: the keys of all connections are written; "
+			  "whoever reads that file reads what they say",
+			  "file", d->key_log_name, LOG_END);
+	return err;
+}
+
+static void tell_keys(void *arg, const mpp_key_entry *e)
+{
+	struct daemon *d = arg;
+	const bool failed = d->key_log.failed;
+
+	if (!keylog_write(&d->key_log, e) && !failed)
+		log_write(LOG_LEVEL_ERROR, "cannot write the key log", "file",
+			  d->key_log_name, "why", strerror(errno), LOG_END);
 }
 
 static mpp_err take_names(struct daemon *d, struct fault *f)
@@ -95,9 +123,12 @@ static mpp_err read_key(struct daemon *d, struct fault *f)
 
 static mpp_err make_service(struct daemon *d, struct fault *f)
 {
-	const mpp_service_config config = memory_config(&d->conf);
-	const mpp_err err =
-		memory_service(&config, &d->secrets, &d->crypto, &d->memory, f);
+	mpp_service_config config = memory_config(&d->conf);
+	mpp_err err;
+
+	if (d->key_log.fd >= 0)
+		config.key_log = (mpp_key_log){tell_keys, d};
+	err = memory_service(&config, &d->secrets, &d->crypto, &d->memory, f);
 
 	mem_wipe(&d->secrets, sizeof(d->secrets));
 	if (err == MPP_OK)
@@ -267,9 +298,10 @@ static mpp_err watch_all(struct daemon *d, struct fault *f)
 mpp_err daemon_start(struct daemon *d, struct fault *f)
 {
 	static mpp_err (*const steps[])(struct daemon * d, struct fault * f) = {
-		take_crypto,  take_names,   take_state,   open_store,
-		read_key,     make_service, read_leap,    load_all,
-		start_thread, bind_all,     open_control, watch_all,
+		take_crypto, take_names,   open_key_log, take_state,
+		open_store,  read_key,     make_service, read_leap,
+		load_all,    start_thread, bind_all,     open_control,
+		watch_all,
 	};
 	mpp_err err = MPP_OK;
 	size_t i;
@@ -304,6 +336,7 @@ void daemon_end(struct daemon *d)
 	d->store = NULL;
 	mem_wipe(&d->secrets, sizeof(d->secrets));
 	mpp_crypto_free(&d->crypto);
+	keylog_close(&d->key_log);
 	close_fd(&d->epoll);
 	close_fd(&d->signals);
 	close_fd(&d->state_fd);

@@ -101,6 +101,7 @@ static mpp_err init(struct mpp_client *c, const mpp_client_config *k)
 	if (c->renew_s < RENEW_MIN_S || c->renew_s > RENEW_MAX_S)
 		return MPP_ERR_INVALID;
 	c->unlinkable = k->unlinkable;
+	c->key_log = k->key_log;
 	c->attempt_at = MPP_TIME_NEVER;
 	err = copy_pins(c, k);
 	if (err == MPP_OK)

@@ -132,6 +132,7 @@ enum client_state {
 
 struct mpp_client {
 	mpp_crypto crypto;
+	mpp_key_log key_log;
 	mpp_client_mode mode;
 	enum client_state state;
 	int suite;

@@ -472,6 +472,8 @@ static mpp_err make_link(struct mpp_client *c, const struct attempt *a,
 	mem_wipe(to_us, sizeof(to_us));
 	if (err != MPP_OK)
 		return err;
+	rud_keys_tell(&c->key_log, true, a->client_id, &l->tx);
+	rud_keys_tell(&c->key_log, false, a->client_id, &l->rx);
 	client_stream_begin(c, l, a->client_id, e->v[EXT_STREAM_ID]);
 	memcpy(l->reset_token, e->v[EXT_RESET_TOKEN].p, RESET_TOKEN_LEN);
 	l->on = true;

@@ -308,7 +308,11 @@ static mpp_err derive_keys(struct mpp_service *s, struct binding *b)
 		err = rud_keys_derive(&s->crypto, to_client, &b->tx);
 	mem_wipe(to_us, sizeof(to_us));
 	mem_wipe(to_client, sizeof(to_client));
-	return err;
+	if (err != MPP_OK)
+		return err;
+	rud_keys_tell(&s->config.key_log, true, b->client_id, &b->rx);
+	rud_keys_tell(&s->config.key_log, false, b->client_id, &b->tx);
+	return MPP_OK;
 }
 
 static mpp_err refuse(struct mpp_service *s, const struct admission *ad,

@@ -25,6 +25,16 @@ mpp_err rud_keys_derive(const mpp_crypto *crypto, const uint8_t k[32],
 	return err;
 }
 
+void rud_keys_tell(const mpp_key_log *log, bool to_service,
+		   const uint8_t connection[16], const struct rud_keys *keys)
+{
+	const mpp_key_entry e = {to_service, connection, keys->hdr, keys->key,
+				 keys->salt};
+
+	if (log->tell != NULL)
+		log->tell(log->arg, &e);
+}
+
 size_t packet_padded(size_t n, unsigned quantum)
 {
 	size_t unit = quantum != 0 ? quantum : n <= 448 ? 64 : 16;

@@ -44,6 +44,10 @@ MPP_MUSTCHECK mpp_err rud_keys_derive(const mpp_crypto *crypto,
 				      const uint8_t k[32],
 				      struct rud_keys *out);
 
+/* Tell them, if somebody is to be told. connection: the device's identifier. */
+void rud_keys_tell(const mpp_key_log *log, bool to_service,
+		   const uint8_t connection[16], const struct rud_keys *keys);
+
 /* How long a plaintext of n octets becomes (n <= PACKET_PLAIN_MAX): the next
  * multiple of the quantum, or the end of the packet. quantum: what the peer
  * announced; 0: 64 up to 448 octets, else 16. */
