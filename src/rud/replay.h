@@ -20,5 +20,7 @@ struct replay {
 bool replay_fresh(const struct replay *w, uint64_t index);
 /* Note a fresh index as seen. Only after it was opened. */
 void replay_mark(struct replay *w, uint64_t index);
+/* Something of this index was opened, but not all: move the top only. */
+void replay_raise(struct replay *w, uint64_t index);
 
 #endif
