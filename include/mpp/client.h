@@ -84,12 +84,26 @@ typedef struct mpp_client_config {
 	mpp_key_log key_log; /**< INSECURE: is told all keys; zeroed: nobody */
 } mpp_client_config;
 
-/** Bytes to lend. */
+/** Datagrams of several packets (up to 18432 octets) that a client can put
+ * together at a time. */
+enum { MPP_CLIENT_DATAGRAMS = 8 };
+
+/** Bytes to lend: about 185 kB, of which 147 kB are touched only while large
+ * datagrams arrive. */
 size_t mpp_client_size(void);
 
+/** Bytes to lend by a device that has little memory: for so many datagrams at
+ * a time, 18432 each, 1..MPP_CLIENT_DATAGRAMS (others are taken as the nearest).
+ * A message that the application has not taken yet occupies one. When all are
+ * occupied the oldest unfinished makes room, and the service sends again what
+ * was lost. */
+size_t mpp_client_size_for(unsigned datagrams);
+
 /** @param mem lent, stays in place, aligned as max_align_t
+ * @param len as many octets as are lent: what goes beyond
+ *   mpp_client_size_for(1) is used for more datagrams at a time
  * @param crypto lent (the struct is copied)
- * @retval MPP_ERR_NOSPACE  len < mpp_client_size()
+ * @retval MPP_ERR_NOSPACE  len < mpp_client_size_for(1)
  * @retval MPP_ERR_INVALID  account, suite, pins or stores are not possible
  * @retval MPP_ERR_CRYPTO */
 MPP_MUSTCHECK mpp_err mpp_client_init(void *mem, size_t len,

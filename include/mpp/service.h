@@ -22,12 +22,18 @@
 extern "C" {
 #endif
 
+#define MPP_NO_SNAPSHOTS UINT32_MAX
+
 /** Every limit and its cost in bytes of memory, reserved at start (see
  * mpp_service_size()). Zero members take the default in brackets. */
 typedef struct mpp_service_config {
 	uint32_t bindings;     /**< connected instances [1024]: 276 each */
 	uint32_t half_open;    /**< unconfirmed handshakes [256]: 144 */
 	uint32_t paths;        /**< new addresses being proved [256]: 64 */
+	uint32_t snapshots;    /**< datagrams of several packets on their way
+				       [64]: 18528 each; MPP_NO_SNAPSHOTS:
+				       what does not fit a packet goes in
+				       several datagrams */
 	uint32_t devices;      /**< enrolled keys [1024]: 192 each */
 	uint32_t accounts;     /**< [256]: 328 each */
 	uint32_t stores;       /**< store entries of all accounts and
@@ -299,6 +305,10 @@ MPP_MUSTCHECK mpp_err mpp_service_fingerprint(const mpp_service *s, int suite,
 	X(publications, "publications made durable")                \
 	X(notifies, "notifications sent")                           \
 	X(repeats, "of these, because no acknowledgement came")     \
+	X(large, "datagrams of several packets")                    \
+	X(packets_again, "packets of these that were sent again")   \
+	X(abandoned, "of these datagrams, because it led nowhere")  \
+	X(no_snapshot, "sent in parts: no snapshot was free")       \
 	X(acknowledged, "publications acknowledged by devices")     \
 	X(commits, "batches durable")                               \
 	X(commit_errors, "batches that failed")
@@ -320,7 +330,8 @@ const mpp_service_counters *mpp_service_count(const mpp_service *s);
 	X(accounts)          \
 	X(stores)            \
 	X(invitations)       \
-	X(operations)
+	X(operations)        \
+	X(snapshots)
 
 typedef struct mpp_pool_info {
 	const char *name;

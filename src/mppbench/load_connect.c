@@ -50,7 +50,7 @@ static mpp_err take_memory(struct load *l, struct fault *f)
 {
 	const uint32_t n = l->plan->devices;
 
-	l->each = (mpp_client_size() + ALIGN - 1) / ALIGN * ALIGN;
+	l->each = (mpp_client_size_for(1) + ALIGN - 1) / ALIGN * ALIGN;
 	if (!enough_memory(l))
 		return fail_memory(l, f);
 	l->memory = mmap(NULL, l->each * n, PROT_READ | PROT_WRITE,

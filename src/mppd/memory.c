@@ -15,6 +15,8 @@ mpp_service_config memory_config(const struct conf *c)
 		.bindings = (uint32_t)c->bindings,
 		.half_open = (uint32_t)c->half_open,
 		.paths = (uint32_t)c->paths,
+		.snapshots = c->snapshots != 0 ? (uint32_t)c->snapshots
+					       : MPP_NO_SNAPSHOTS,
 		.devices = (uint32_t)c->devices,
 		.accounts = (uint32_t)c->accounts,
 		.stores = (uint32_t)c->stores,

@@ -355,6 +355,48 @@ bool msg_next_name(struct msg_list *list, mpp_buf *scratch, mpp_bytes *name)
 	return get_name(&it, scratch, name) == MPP_OK;
 }
 
+/* The reader stands behind the bracket of StoreStatus. */
+static bool find_stores(mpp_json_reader *r)
+{
+	mpp_json_item it;
+
+	/* The message, its type, and then its members. */
+	if (mpp_json_next(r, &it) != MPP_OK || mpp_json_next(r, &it) != MPP_OK)
+		return false;
+	while (mpp_json_next(r, &it) == MPP_OK && it.has_name) {
+		if (it.kind == MPP_JSON_ARRAY &&
+		    mpp_json_text_is(&it.name, "StoreStatus"))
+			return true;
+		if (mpp_json_skip(r, &it) != MPP_OK)
+			return false;
+	}
+	return false;
+}
+
+bool msg_store_at(mpp_bytes message, size_t *at, mpp_buf *scratch,
+		  mpp_store_status *out)
+{
+	mpp_json_reader r;
+	mpp_json_item it;
+
+	mpp_json_reader_init(&r, message);
+	if (*at > message.len || !find_stores(&r))
+		return false;
+	if (*at != 0) {
+		/* Behind an entry it stands like behind the first. */
+		if (mpp_json_next(&r, &it) != MPP_OK ||
+		    mpp_json_skip(&r, &it) != MPP_OK)
+			return false;
+		r.p = message.p + *at;
+		r.left = message.len - *at;
+	}
+	if (mpp_json_next(&r, &it) != MPP_OK || it.kind != MPP_JSON_OBJECT ||
+	    get_store(&r, scratch, out) != MPP_OK)
+		return false;
+	*at = message.len - r.left;
+	return true;
+}
+
 bool msg_next_store(struct msg_list *list, mpp_buf *scratch,
 		    mpp_store_status *out)
 {

@@ -74,6 +74,11 @@ bool msg_next_name(struct msg_list *list, mpp_buf *scratch, mpp_bytes *name);
 bool msg_next_store(struct msg_list *list, mpp_buf *scratch,
 		    mpp_store_status *out);
 
+/* The same in a message that msg_decode() has taken, without decoding all of it:
+ * *at is 0 for the first, and moves on. */
+bool msg_store_at(mpp_bytes message, size_t *at, mpp_buf *scratch,
+		  mpp_store_status *out);
+
 /* The member Token; the token is appended. Errors: MISSING (there is none),
  * NOSPACE, SYNTAX (not base64url), RANGE (empty, or a secret of another
  * length). */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* state.h - what the presence service knows, in index-based memory without
  * pointers between records: accounts with their status vectors, devices with
- * their instances, bindings (connected instances), half-open connections.
+ * their instances, bindings (connected instances), half-open connections,
+ * datagrams of several packets on their way.
  *
  *   account -> devices (list) -> instances (4) -> binding
  *           -> stores (list, oldest change first)
@@ -18,7 +19,7 @@
 
 #include "base/heap.h"
 #include "base/pool.h"
-#include "rud/packet.h"
+#include "rud/datagram.h"
 #include "rud/rtt.h"
 
 #define NONE POOL_NONE
@@ -164,6 +165,7 @@ struct binding {
 	uint8_t rights;      /* what its token allows; all ones without */
 	uint8_t token;
 	uint32_t proven_s; /* wall: when the device key was last proved */
+	uint32_t snapshot; /* datagram of several packets under way, or NONE */
 };
 
 static_assert(sizeof(struct binding) <= 256,
@@ -203,6 +205,18 @@ struct trial {
 	uint8_t tries;
 };
 
+/* Beside a binding while a datagram of several packets is on its way: what
+ * stands in it stays as it is. */
+struct snapshot {
+	uint32_t link;
+	uint32_t sent_us;   /* low bits: when the newest packet went */
+	uint32_t request;   /* serial of what it answers; 0: nothing */
+	uint32_t ack_index; /* of the datagram that it acknowledges, */
+	bool ack;           /* if it does */
+	struct datagram_out d;
+	uint8_t plain[DATAGRAM_MAX];
+};
+
 struct hash {
 	uint32_t *bucket; /* lent */
 	uint32_t mask;
@@ -210,7 +224,7 @@ struct hash {
 
 struct presence {
 	struct pool accounts, devices, entries, invitations, bindings, halves;
-	struct pool trials;
+	struct pool trials, snapshots;
 	struct hash by_name, by_key, by_secret;
 	struct heap due; /* bindings by deadline */
 	uint32_t hash_seed;
@@ -245,6 +259,10 @@ static inline struct half_open *half_at(const struct presence *p, uint32_t i)
 static inline struct trial *trial_at(const struct presence *p, uint32_t i)
 {
 	return pool_at(&p->trials, i);
+}
+static inline struct snapshot *snapshot_at(const struct presence *p, uint32_t i)
+{
+	return pool_at(&p->snapshots, i);
 }
 static inline struct invitation *invitation_at(const struct presence *p,
 					       uint32_t i)

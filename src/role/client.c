@@ -15,9 +15,19 @@
 
 #include "base/mem.h"
 
+/* Buffers for datagrams stand behind the client. */
+size_t mpp_client_size_for(unsigned datagrams)
+{
+	if (datagrams < 1)
+		datagrams = 1;
+	if (datagrams > ASSEMBLY_BUFFERS)
+		datagrams = ASSEMBLY_BUFFERS;
+	return sizeof(struct mpp_client) + (size_t)datagrams * DATAGRAM_MAX;
+}
+
 size_t mpp_client_size(void)
 {
-	return sizeof(struct mpp_client);
+	return mpp_client_size_for(MPP_CLIENT_DATAGRAMS);
 }
 
 /* ---- start ---- */
@@ -115,11 +125,17 @@ mpp_err mpp_client_init(void *mem, size_t len, const mpp_client_config *config,
 			const mpp_crypto *crypto, mpp_client **out)
 {
 	struct mpp_client *c = mem;
+	unsigned n = ASSEMBLY_BUFFERS;
 	mpp_err err;
 
-	if (len < sizeof(*c))
+	if (len < mpp_client_size_for(1))
 		return MPP_ERR_NOSPACE;
+	while (len < mpp_client_size_for(n))
+		n--;
 	memset(c, 0, sizeof(*c));
+	c->assemblies.room = (uint8_t *)mem + sizeof(*c);
+	c->assemblies.buffers = (uint8_t)n;
+	c->reading = ASSEMBLY_NONE;
 	c->crypto = *crypto;
 	err = init(c, config);
 	if (err != MPP_OK) {
@@ -132,6 +148,7 @@ mpp_err mpp_client_init(void *mem, size_t len, const mpp_client_config *config,
 
 void mpp_client_wipe(mpp_client *c)
 {
+	assembly_wipe(&c->assemblies);
 	mem_wipe(c, sizeof(*c));
 }
 
@@ -152,6 +169,7 @@ struct event_slot *client_event(struct mpp_client *c,
 		return NULL;
 	e = &c->events[(c->event_head + c->event_n++) % EVENTS];
 	memset(&e->ev, 0, sizeof(e->ev));
+	e->buffer = ASSEMBLY_NONE;
 	e->ev.kind = kind;
 	e->ev.rtt_us = link_cur(c)->rtt.smooth_us;
 	return e;
@@ -163,8 +181,15 @@ void client_event_message(struct mpp_client *c, struct event_slot *e,
 	const struct msg *m = &c->msg;
 	mpp_buf text = {e->text, sizeof(e->text), 0};
 
-	memcpy(e->message, message.p, message.len);
-	e->ev.message = (mpp_bytes){e->message, message.len};
+	if (message.len > sizeof(e->message)) {
+		/* It stays where it was put together. */
+		e->buffer = c->reading;
+		assembly_hold(&c->assemblies, e->buffer);
+		e->ev.message = message;
+	} else {
+		memcpy(e->message, message.p, message.len);
+		e->ev.message = (mpp_bytes){e->message, message.len};
+	}
 	e->ev.status = (int)m->status;
 	if (msg_has(m, FIELD_DESCRIPTION) &&
 	    mpp_json_text_copy(&m->description, &text) == MPP_OK)
@@ -191,6 +216,8 @@ static void fill_save(struct mpp_client *c, mpp_client_event *ev)
 mpp_err mpp_client_next_event(mpp_client *c, mpp_client_event *ev)
 {
 	if (c->event_out) {
+		assembly_release(&c->assemblies,
+				 c->events[c->event_head].buffer);
 		c->event_head = (c->event_head + 1) % EVENTS;
 		c->event_n--;
 		c->event_out = false;
@@ -216,20 +243,9 @@ void mpp_client_saved(mpp_client *c)
 bool mpp_client_store_next(const mpp_client_event *ev, size_t *cursor,
 			   mpp_buf *scratch, mpp_store_status *out)
 {
-	struct msg m;
-	mpp_bytes rest;
-	size_t i;
-
-	if (scratch->cap < MPP_STORE_MAX + MPP_DIGEST_MAX ||
-	    *cursor >= ev->n_stores ||
-	    msg_decode(ev->message, &m, &rest) != MPP_OK)
-		return false;
-	for (i = 0; i <= *cursor; i++) {
-		if (!msg_next_store(&m.store_status, scratch, out))
-			return false;
-	}
-	++*cursor;
-	return true;
+	return scratch->cap >= MPP_STORE_MAX + MPP_DIGEST_MAX &&
+	       ev->n_stores != 0 &&
+	       msg_store_at(ev->message, cursor, scratch, out);
 }
 
 bool mpp_client_skipped_next(const mpp_client_event *ev, size_t *cursor,

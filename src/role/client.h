@@ -17,7 +17,7 @@
 #include "presence/message.h"
 #include "rud/connect.h"
 #include "rud/noise.h"
-#include "rud/packet.h"
+#include "rud/datagram.h"
 #include "rud/rtt.h"
 #include "rud/streamid.h"
 
@@ -33,6 +33,7 @@ enum {
 	ATTEMPT_MAX_US = 10000000,
 	COOKIE_LIFE_US = 25000000,
 	CONFIRM_LIFE_US = 10000000,
+	SMALL_MESSAGE = MPP_PACKET_MAX - PACKET_OVERHEAD, /* of one packet */
 	LOST_AFTER_US = 3000000,
 	LOST_TRIES = 5,
 	MOVE_PAUSE_US = 30000000, /* between reconnects for a new endpoint */
@@ -62,6 +63,7 @@ struct attempt {
 /* An established connection. */
 struct link {
 	bool on;
+	uint32_t number; /* counts connections; for assemblies */
 	struct rud_keys rx, tx;
 	uint8_t service_id[STREAM_ID_LEN]; /* in use */
 	uint8_t stock[STOCK][STREAM_ID_LEN];
@@ -90,8 +92,10 @@ struct link {
 	mpp_time heard; /* last authentic packet */
 	mpp_time spoke; /* last datagram sent */
 	bool ack_due;
-	bool ack_header; /* ack_index is to be acknowledged */
+	bool ack_header; /* ack_index is to be acknowledged, */
 	uint32_t ack_index;
+	uint16_t ack_bits; /* with these packets of it, */
+	mpp_time ack_at;   /* at the latest then; 0: no hurry */
 	uint32_t lease_ms;
 	uint32_t serial; /* last request serial used */
 	/* INITIAL only: repetition of the confirming packet. */
@@ -112,7 +116,8 @@ struct request_slot {
 
 struct event_slot {
 	mpp_client_event ev;
-	uint8_t message[PACKET_PLAIN_MAX];
+	uint8_t buffer; /* of c->assemblies: where a long message stands */
+	uint8_t message[SMALL_MESSAGE];
 	uint8_t text[128];
 };
 
@@ -185,6 +190,9 @@ struct mpp_client {
 	struct link links[2];
 	unsigned cur;  /* the established one; other: `next` */
 	bool renewing; /* it serves until `next` is confirmed */
+	uint32_t made; /* connections */
+	struct assemblies assemblies;
+	uint8_t reading;                 /* of their buffers; ASSEMBLY_NONE */
 	uint8_t first[PACKET_PLAIN_MAX]; /* answer to the first message; told
 					    to the application when the
 					    connection is confirmed */

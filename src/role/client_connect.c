@@ -478,6 +478,7 @@ static mpp_err make_link(struct mpp_client *c, const struct attempt *a,
 	memcpy(l->reset_token, e->v[EXT_RESET_TOKEN].p, RESET_TOKEN_LEN);
 	l->on = true;
 	set_ages(c, l, a->sent);
+	l->number = ++c->made;
 	l->made = l->heard = now.mono;
 	l->serial = 1;
 	l->endpoint = c->msg.endpoint;

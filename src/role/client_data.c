@@ -31,21 +31,20 @@ static bool take_serial(struct mpp_client *c)
 /* ---- opening ---- */
 
 static mpp_err open_packet(struct mpp_client *c, struct link *l, mpp_buf in,
-			   struct rud_header *h)
+			   struct rud_header *h, struct assembled *out)
 {
 	struct replay window = {l->rx_top, l->rx_bits, WINDOW_WORDS};
+	const struct arrival a = {l->number, &window, h};
+	const mpp_bytes plain = {in.p + PACKET_HEAD, in.len - PACKET_OVERHEAD};
 	mpp_err err = packet_header(&c->crypto, &l->rx, in.p, h);
 
+	if (err == MPP_OK)
+		err = assembly_check(&c->assemblies, &a, plain.len);
+	if (err == MPP_OK)
+		err = packet_open(&c->crypto, &l->rx, h, in.p, in.len);
 	if (err != MPP_OK)
 		return err;
-	if (h->count != 1)
-		return MPP_ERR_UNSUPPORTED;
-	if (!replay_fresh(&window, h->index))
-		return MPP_ERR_REPLAY;
-	err = packet_open(&c->crypto, &l->rx, h, in.p, in.len);
-	if (err != MPP_OK)
-		return err;
-	replay_mark(&window, h->index);
+	*out = assembly_take(&c->assemblies, &a, plain);
 	l->rx_top = window.top;
 	return MPP_OK;
 }
@@ -294,23 +293,37 @@ static bool no_room(const struct mpp_client *c)
 	       (c->msg.store_status.n != 0 ? EVENTS - EVENTS_SPARE : EVENTS);
 }
 
-mpp_err client_data(struct mpp_client *c, struct link *l, mpp_buf in,
-		    mpp_instant now)
-{
-	const unsigned place = client_stream_find(l, in.p);
+/* What came in a packet. */
+struct came {
 	struct rud_header h;
-	mpp_bytes message;
-	mpp_err err = open_packet(c, l, in, &h);
+	struct assembled got;
+	unsigned place; /* of the identifier it named */
+};
 
-	if (err != MPP_OK)
-		return err;
-	l->heard = now.mono;
-	if (l == link_next(c) && c->state == CLIENT_CONFIRMING)
-		client_confirmed(c, now);
-	sample(c, l, &h, now.mono);
-	err = read_plain(
-		c, (mpp_bytes){in.p + PACKET_HEAD, in.len - PACKET_OVERHEAD},
-		&message);
+/* The newest datagram that asks is acknowledged; without one, the first that
+ * came. A datagram of which more is to come may wait a little. */
+static void note_ack(struct link *l, const struct came *in, mpp_time now)
+{
+	const bool asked = (in->h.flags & FLAG_ACK_WANTED) != 0;
+
+	if (!asked && l->ack_header)
+		return;
+	l->ack_header = true;
+	l->ack_index = (uint32_t)in->h.index;
+	l->ack_bits = in->got.got;
+	if (asked && in->got.prompt)
+		l->ack_due = true;
+	else if (asked && l->ack_at.us == 0)
+		l->ack_at = time_plus(now, ACK_DELAY_US);
+}
+
+/* A datagram has come, all of it. */
+static mpp_err take_datagram(struct mpp_client *c, struct link *l,
+			     const struct came *in, mpp_instant now)
+{
+	mpp_bytes message;
+	mpp_err err = read_plain(c, in->got.plain, &message);
+
 	if (err != MPP_OK)
 		return err;
 	if (ext_has(&c->in.ext, EXT_CLOSE)) {
@@ -320,19 +333,35 @@ mpp_err client_data(struct mpp_client *c, struct link *l, mpp_buf in,
 	if (ext_has(&c->in.ext, EXT_RENEW) && l == link_cur(c) &&
 	    time_due(time_plus(l->made, RENEW_PAUSE_US), now.mono))
 		client_renew(c, now.mono);
-	client_stream_heard(l, place, c->in.ext.v[EXT_STREAM_ID]);
+	client_stream_heard(l, in->place, c->in.ext.v[EXT_STREAM_ID]);
 	take_challenge(c, l, now.mono);
 	if (no_room(c))
 		return MPP_ERR_LIMIT;
-	if ((h.flags & FLAG_ACK_WANTED) != 0) {
-		l->ack_due = true;
-		l->ack_header = true;
-		l->ack_index = (uint32_t)h.index;
-	}
-	if (!l->ack_header) {
-		l->ack_header = true;
-		l->ack_index = (uint32_t)h.index;
-	}
+	note_ack(l, in, now.mono);
 	take_message(c, l, message, now);
 	return MPP_OK;
+}
+
+mpp_err client_data(struct mpp_client *c, struct link *l, mpp_buf in,
+		    mpp_instant now)
+{
+	struct came came = {.place = client_stream_find(l, in.p)};
+	mpp_err err = open_packet(c, l, in, &came.h, &came.got);
+
+	if (err != MPP_OK)
+		return err;
+	l->heard = now.mono;
+	if (l == link_next(c) && c->state == CLIENT_CONFIRMING)
+		client_confirmed(c, now);
+	sample(c, l, &came.h, now.mono);
+	if (!came.got.whole) {
+		client_stream_heard(l, came.place, (mpp_bytes){NULL, 0});
+		note_ack(l, &came, now.mono);
+		return MPP_OK;
+	}
+	c->reading = came.got.buffer;
+	err = take_datagram(c, l, &came, now);
+	c->reading = ASSEMBLY_NONE;
+	assembly_release(&c->assemblies, came.got.buffer);
+	return err;
 }

@@ -88,7 +88,7 @@ static mpp_err finish(struct mpp_client *c, struct link *l, size_t n,
 	if (l->ack_header) {
 		h.flags |= FLAG_ACK;
 		h.ack_index = l->ack_index;
-		h.ack_bits = 1;
+		h.ack_bits = l->ack_bits;
 	}
 	memset(out->p + PACKET_HEAD + n, 0, padded - n);
 	/* Counted before it is used: an index never serves twice. */
@@ -100,6 +100,7 @@ static mpp_err finish(struct mpp_client *c, struct link *l, size_t n,
 	out->len = padded + PACKET_OVERHEAD;
 	l->ack_due = false;
 	l->ack_header = false;
+	l->ack_at.us = 0;
 	return MPP_OK;
 }
 
@@ -167,7 +168,7 @@ static mpp_err send_response(struct mpp_client *c, struct link *l, mpp_buf *out)
 	ext_put(&w, EXT_PATH_RESPONSE, l->challenges[--l->n_challenges],
 		sizeof(l->challenges[0]));
 	ext_put_end(&w);
-	if (!l->ack_due && !l->tell)
+	if (!l->ack_due && l->ack_at.us == 0 && !l->tell)
 		return finish(c, l, w.n, 0, out);
 	mpp_json_writer_init(&j, MPP_JSON_B, out->p + PACKET_HEAD + w.n,
 			     PACKET_PLAIN_MAX - w.n);
@@ -229,12 +230,20 @@ static mpp_err send_request(struct mpp_client *c, mpp_instant now, mpp_buf *out)
 	return send_message(c, l, r, 0, out);
 }
 
+/* When an acknowledgement must go out, if nothing else does before. */
+static mpp_time ack_at(const struct link *l)
+{
+	if (l->ack_due)
+		return (mpp_time){0};
+	return l->ack_at.us != 0 ? l->ack_at : MPP_TIME_NEVER;
+}
+
 /* Has anything to be sent on the established connection? */
 static bool speaks(const struct mpp_client *c, mpp_time now)
 {
 	const struct link *l = &c->links[c->cur];
 
-	return l->n_challenges != 0 || l->ack_due ||
+	return l->n_challenges != 0 || time_due(ack_at(l), now) ||
 	       (client_serving(c) && time_due(request_at(c), now));
 }
 
@@ -304,9 +313,9 @@ mpp_time client_send_deadline(const struct mpp_client *c)
 	const struct link *l = &c->links[c->cur];
 	mpp_time at = l->on ? l->ends : MPP_TIME_NEVER;
 
-	if (l->on && (l->ack_due || l->n_challenges != 0) &&
-	    (client_serving(c) || !client_stream_spent(c, l)))
-		return (mpp_time){0};
+	if (l->on && (client_serving(c) || !client_stream_spent(c, l)))
+		at = earlier(at,
+			     l->n_challenges != 0 ? (mpp_time){0} : ack_at(l));
 	if (c->state == CLIENT_CONFIRMING) {
 		at = earlier(at, confirm_at(c));
 		at = earlier(at, time_plus(c->links[c->cur ^ 1u].made,

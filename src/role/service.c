@@ -49,6 +49,7 @@ static void cut_all(struct cut *c, struct mpp_service *s,
 	cut_pool(c, &p->bindings, sizeof(struct binding), k->bindings);
 	cut_pool(c, &p->halves, sizeof(struct half_open), k->half_open);
 	cut_pool(c, &p->trials, sizeof(struct trial), k->paths);
+	cut_pool(c, &p->snapshots, sizeof(struct snapshot), k->snapshots);
 	cut_hash(c, &p->by_name, k->accounts);
 	cut_hash(c, &p->by_key, k->devices);
 	cut_hash(c, &p->by_secret, k->invitations);
@@ -74,6 +75,9 @@ static mpp_service_config effective(const mpp_service_config *config)
 	set_default(&k.bindings, 1024);
 	set_default(&k.half_open, 256);
 	set_default(&k.paths, 256);
+	set_default(&k.snapshots, 64);
+	if (k.snapshots == MPP_NO_SNAPSHOTS)
+		k.snapshots = 0;
 	set_default(&k.devices, 1024);
 	set_default(&k.accounts, 256);
 	set_default(&k.stores, 4096);
@@ -95,10 +99,11 @@ static mpp_service_config effective(const mpp_service_config *config)
 static bool possible(const mpp_service_config *k)
 {
 	return k->bindings < (1u << 28) && k->half_open < (1u << 28) &&
-	       k->paths < (1u << 28) && k->devices < (1u << 28) &&
-	       k->accounts < (1u << 28) && k->stores < (1u << 28) &&
-	       k->invitations < (1u << 28) && k->operations < (1u << 20) &&
-	       k->commit_bytes >= 32768 && k->commit_bytes <= (1u << 30) &&
+	       k->paths < (1u << 28) && k->snapshots < (1u << 20) &&
+	       k->devices < (1u << 28) && k->accounts < (1u << 28) &&
+	       k->stores < (1u << 28) && k->invitations < (1u << 28) &&
+	       k->operations < (1u << 20) && k->commit_bytes >= 32768 &&
+	       k->commit_bytes <= (1u << 30) &&
 	       k->stores_per_account <= STORE_NUMBERS &&
 	       k->lease_min_ms >= 1000 && k->lease_min_ms <= k->lease_max_ms &&
 	       k->lease_ms >= k->lease_min_ms &&
@@ -129,6 +134,7 @@ size_t mpp_service_size(const mpp_service_config *config)
 	cut(&c, sizeof(struct binding), k.bindings);
 	cut(&c, sizeof(struct half_open), k.half_open);
 	cut(&c, sizeof(struct trial), k.paths);
+	cut(&c, sizeof(struct snapshot), k.snapshots);
 	for (i = 0; i < 3; i++)
 		cut_hash(&c, &h, buckets[i]);
 	cut(&c, sizeof(struct heap_entry), k.bindings);
@@ -237,9 +243,10 @@ mpp_err mpp_service_init(void *mem, size_t len,
 
 void mpp_service_wipe(mpp_service *s)
 {
-	const struct pool *b = &s->state.bindings;
+	const struct pool *b = &s->state.bindings, *n = &s->state.snapshots;
 
 	mem_wipe(b->base, (size_t)b->fresh * b->stride);
+	mem_wipe(n->base, (size_t)n->fresh * n->stride);
 	mem_wipe(s, sizeof(*s));
 }
 
@@ -286,16 +293,20 @@ static uint64_t lease_deadline(const struct mpp_service *s,
 }
 
 /* When the publication must be sent, or sent again. */
-static uint64_t publish_deadline(const struct binding *b, mpp_time now)
+static uint64_t publish_deadline(const struct mpp_service *s,
+				 const struct binding *b, mpp_time now)
 {
 	uint64_t sent = now.us - (uint32_t)((uint32_t)now.us - b->sent_us);
 
-	if ((b->flags & BIND_SUBSCRIBED) == 0 || b->state == BINDING_CLOSED)
+	if (b->state == BINDING_CLOSED)
 		return UINT64_MAX;
-	if ((b->flags & BIND_IN_FLIGHT) == 0)
-		return (b->flags & BIND_DUE) != 0 ? 0 : UINT64_MAX;
-	if ((b->flags & BIND_DUE) != 0 && (b->flags & BIND_REPLACED) == 0)
+	if (service_replaces(b))
 		return 0;
+	if (b->snapshot != NONE)
+		return service_large_deadline(s, b, now);
+	if ((b->flags & BIND_SUBSCRIBED) == 0 ||
+	    (b->flags & BIND_IN_FLIGHT) == 0)
+		return UINT64_MAX;
 	if ((b->flags & BIND_HEADER_ACKED) != 0)
 		return sent + 1000000 + 2 * (uint64_t)rtt_pto_us(&b->rtt);
 	return sent + rtt_backoff_us(&b->rtt, b->tries, 3);
@@ -331,7 +342,7 @@ void service_arm(struct mpp_service *s, uint32_t slot, mpp_time now)
 		at = 0;
 	} else {
 		at = lease_deadline(s, b, now);
-		other = publish_deadline(b, now);
+		other = publish_deadline(s, b, now);
 		at = other < at ? other : at;
 		other = trial_deadline(s, b);
 		at = other < at ? other : at;
@@ -351,8 +362,10 @@ void service_enter(struct mpp_service *s, uint32_t slot,
 	if (b->state == BINDING_INITIAL && (r->action & ACT_FREE) != 0 &&
 	    half_at(&s->state, b->side)->waiting)
 		return;
-	if ((r->action & ACT_OFFLINE) != 0)
+	if ((r->action & ACT_OFFLINE) != 0) {
 		s->count.offline++;
+		service_large_end(s, b);
+	}
 	if ((r->action & ACT_FREE) != 0) {
 		service_free(s, slot);
 		return;
@@ -432,7 +445,7 @@ static void run_due(struct mpp_service *s, uint32_t slot, mpp_instant now,
 		service_path_due(s, slot, now, out);
 		service_arm(s, slot, now.mono);
 	} else if (b->state != BINDING_INITIAL &&
-		   publish_deadline(b, now.mono) <= now.mono.us) {
+		   publish_deadline(s, b, now.mono) <= now.mono.us) {
 		service_publish_to(s, slot, now, out);
 		service_arm(s, slot, now.mono);
 	} else if (b->state == BINDING_INITIAL ||

@@ -7,6 +7,7 @@
  *   service_confirm.c  unconfirmed connections, confirmation, closing
  *   service_data.c     data packets: requests and acknowledgements
  *   service_send.c     building and sending packets and publications
+ *   service_large.c    datagrams of several packets
  *   service_change.c   changes that wait for the store
  *   service_remove.c   removing devices and accounts
  *   service_path.c     where a device is, and proving it
@@ -127,6 +128,7 @@ struct incoming {
 struct outgoing {
 	struct mpp_datagram *d;
 	mpp_json_writer w; /* the message, behind an extension list */
+	bool large;        /* it stands in the binding's snapshot instead */
 };
 /* A request being answered. */
 struct request {
@@ -279,6 +281,13 @@ struct vector {
 };
 void service_put_vector(const struct mpp_service *s, mpp_json_writer *w,
 			const struct account *a, struct vector *v);
+/* The same, and the end of the message. What does not fit one packet goes
+ * into a snapshot if `large` allows it and one is free. */
+void service_put_state(struct mpp_service *s, uint32_t slot, struct outgoing *o,
+		       struct vector *v, bool large);
+/* Is something new to take the place of what is under way? Not twice before
+ * that has arrived, or was given up. */
+bool service_replaces(const struct binding *b);
 /* Send what the device lacks, or note that it lacks nothing. */
 void service_publish_to(struct mpp_service *s, uint32_t slot, mpp_instant now,
 			mpp_outbox *out);
@@ -286,6 +295,40 @@ void service_publish_to(struct mpp_service *s, uint32_t slot, mpp_instant now,
 void service_probe(struct mpp_service *s, uint32_t slot, mpp_outbox *out);
 /* Is there anything that the device has not acknowledged? */
 bool service_behind(const struct mpp_service *s, const struct binding *b);
+
+/* ---- service_large.c ---- */
+/* Write on in a snapshot of the binding, behind what stands in `from`; one that
+ * was under way is abandoned. False: there is none to be had now. */
+bool service_large_begin(struct mpp_service *s, uint32_t slot,
+			 struct outgoing *o, const mpp_json_writer *from);
+/* It is written. ack: the packet being answered, or NULL; request: the serial
+ * of what it answers. Errors: those of the writer; it is abandoned then. */
+MPP_MUSTCHECK mpp_err service_large_finish(struct mpp_service *s, uint32_t slot,
+					   const struct outgoing *o,
+					   const struct incoming *ack,
+					   uint32_t request);
+/* The following are for a binding that has a snapshot. Send what may be sent
+ * now; the rest is due at once. */
+void service_large_send(struct mpp_service *s, uint32_t slot, mpp_instant now,
+			mpp_outbox *out);
+uint64_t service_large_deadline(const struct mpp_service *s,
+				const struct binding *b, mpp_time now);
+/* The deadline has come. False: it leads nowhere and was abandoned. */
+bool service_large_due(struct mpp_service *s, uint32_t slot, mpp_instant now,
+		       mpp_outbox *out);
+/* These packets of it came. True: all have, and the snapshot is gone. */
+bool service_large_acked(struct mpp_service *s, struct binding *b,
+			 uint16_t bits, mpp_instant now);
+/* The device was heard: do not wait long for what is missing. */
+void service_large_heal(struct mpp_service *s, struct binding *b,
+			mpp_instant now);
+/* Has the binding one with this datagram index, or that answers this? */
+bool service_large_names(const struct mpp_service *s, const struct binding *b,
+			 uint32_t index);
+bool service_large_answers(const struct mpp_service *s, const struct binding *b,
+			   uint64_t request);
+/* Abandon it, if there is one. */
+void service_large_end(struct mpp_service *s, struct binding *b);
 
 /* ---- service_change.c ---- */
 static inline struct wr *service_fill(struct mpp_service *s)

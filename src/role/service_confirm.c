@@ -91,6 +91,7 @@ static uint32_t take_slot(struct mpp_service *s)
 	generation = fresh ? s->generation : b->generation;
 	memset(b, 0, sizeof(*b));
 	b->generation = generation;
+	b->snapshot = NONE;
 	return slot;
 }
 
@@ -186,6 +187,7 @@ void service_free(struct mpp_service *s, uint32_t slot)
 	}
 	heap_set(&s->state.due, slot, UINT64_MAX);
 	service_path_end(s, b);
+	service_large_end(s, b);
 	mem_wipe(b, sizeof(*b));
 	b->generation = generation;
 	pool_give(&s->state.bindings, slot);

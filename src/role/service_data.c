@@ -52,18 +52,24 @@ static mpp_err open_packet(struct mpp_service *s, struct binding *b, mpp_buf in,
 /* ---- acknowledgements ---- */
 
 /* The header tells that the newest publication arrived: a sample. */
-static void take_header_ack(const struct mpp_service *s, struct binding *b,
+static void take_header_ack(struct mpp_service *s, struct binding *b,
 			    const struct rud_header *h, mpp_instant now)
 {
 	uint32_t took = (uint32_t)now.mono.us - b->sent_us;
+	bool large = (h->flags & FLAG_ACK) != 0 &&
+		     service_large_names(s, b, h->ack_index);
 
-	if ((h->flags & FLAG_ACK) == 0 || (h->ack_bits & 1) == 0 ||
+	if (large && !service_large_acked(s, b, h->ack_bits, now))
+		return;
+	if ((h->flags & FLAG_ACK) == 0 || h->ack_bits == 0 ||
 	    (b->flags & BIND_IN_FLIGHT) == 0 ||
 	    (b->flags & BIND_HEADER_ACKED) != 0 ||
 	    h->ack_index != b->sent_index)
 		return;
-	rtt_sample(&b->rtt, took);
-	b->sample_us = took;
+	if (!large) {
+		rtt_sample(&b->rtt, took);
+		b->sample_us = took;
+	}
 	b->tries = 0;
 	b->flags |= BIND_HEADER_ACKED;
 	b->flags &= (uint8_t)~BIND_REPLACED;
@@ -82,6 +88,8 @@ static void take_acknowledge(struct mpp_service *s, struct binding *b,
 	b->acked = m->acknowledge;
 	s->count.acknowledged++;
 	if (!service_behind(s, b)) {
+		if ((b->flags & BIND_IN_FLIGHT) != 0)
+			service_large_end(s, b);
 		b->flags &= (uint8_t) ~(BIND_DUE | BIND_IN_FLIGHT |
 					BIND_HEADER_ACKED | BIND_REPLACED);
 		b->tries = 0;
@@ -99,8 +107,10 @@ static void heal(struct mpp_service *s, uint32_t slot, mpp_instant now)
 	struct binding *b = binding_at(&s->state, slot);
 	uint32_t since = (uint32_t)now.mono.us - b->sent_us;
 
-	if (service_behind(s, b) && ((b->flags & BIND_IN_FLIGHT) == 0 ||
-				     since >= rtt_pto_us(&b->rtt))) {
+	if (b->snapshot != NONE)
+		service_large_heal(s, b, now);
+	else if (service_behind(s, b) && ((b->flags & BIND_IN_FLIGHT) == 0 ||
+					  since >= rtt_pto_us(&b->rtt))) {
 		b->flags |= BIND_DUE;
 		b->flags &= (uint8_t)~BIND_REPLACED;
 	}
@@ -172,6 +182,30 @@ static size_t vector_room(const struct mpp_service *s, const struct request *q)
 	return room > list ? room - list : 0;
 }
 
+/* Several packets go to the proved path only. What says no serial must not
+ * take the place of a publication. */
+static bool may_be_large(const struct binding *b, const struct request *q,
+			 const struct vector *v)
+{
+	return memcmp(q->in.from, &b->path, sizeof(b->path)) == 0 &&
+	       (v->serial || (b->flags & BIND_IN_FLIGHT) == 0);
+}
+
+static mpp_err finish_vector(struct mpp_service *s, struct request *q,
+			     const struct vector *v)
+{
+	struct binding *b = binding_at(&s->state, q->in.slot);
+
+	if (q->o.large)
+		return service_large_finish(s, q->in.slot, &q->o, &q->in,
+					    (uint32_t)q->m->serial);
+	/* A later part of the state takes the place of what is under way. */
+	if (v->serial && (b->flags & BIND_SUBSCRIBED) != 0)
+		service_large_end(s, b);
+	return service_finish(s, q->in.slot, &q->o, q->in.from, 0, &q->in,
+			      q->in.out);
+}
+
 /* An answer with the vector from `since` on. */
 static void answer_vector(struct mpp_service *s, struct request *q,
 			  struct vector *v)
@@ -180,14 +214,14 @@ static void answer_vector(struct mpp_service *s, struct request *q,
 
 	v->room = vector_room(s, q);
 	msg_put_common(&q->o.w, &q->common);
-	service_put_vector(s, &q->o.w, account_of(s, b), v);
-	msg_end(&q->o.w);
+	service_put_state(s, q->in.slot, &q->o, v, may_be_large(b, q, v));
 	s->count.requests++;
-	if (service_finish(s, q->in.slot, &q->o, q->in.from, 0, &q->in,
-			   q->in.out) != MPP_OK)
+	if (finish_vector(s, q, v) != MPP_OK)
 		s->count.send_errors++;
 	else if (v->serial)
 		note_state_sent(b, v, q->in.now);
+	if (q->o.large && b->snapshot != NONE)
+		service_large_send(s, q->in.slot, q->in.now, q->in.out);
 }
 
 static bool may(const struct mpp_service *s, const struct binding *b,
@@ -239,6 +273,7 @@ static void unsubscribe(struct mpp_service *s, struct request *q)
 
 	b->flags &= (uint8_t) ~(BIND_SUBSCRIBED | BIND_DUE | BIND_IN_FLIGHT |
 				BIND_HEADER_ACKED | BIND_REPLACED);
+	service_large_end(s, b);
 	answer_plain(s, q);
 }
 
@@ -279,7 +314,8 @@ static void heartbeat(struct mpp_service *s, struct request *q)
 	struct binding *b = binding_at(&s->state, q->in.slot);
 	struct vector v = {b->filter, b->acked, 0, true, 0, false};
 
-	if (!service_behind(s, b)) {
+	/* What is under way in several packets need not begin again. */
+	if (!service_behind(s, b) || b->snapshot != NONE) {
 		answer_plain(s, q);
 		return;
 	}
@@ -531,6 +567,8 @@ static void take_request(struct mpp_service *s, struct request *q)
 			     "a request needs a Serial of 1 or more");
 	} else if (serial < b->request) {
 		answer_invalid_serial(s, q);
+	} else if (service_large_answers(s, b, serial)) {
+		s->count.requests++; /* what is missing goes out again */
 	} else {
 		b->request = (uint32_t)serial;
 		/* Publications use the encoding of the last request. */

@@ -175,6 +175,9 @@ bool mpp_service_pool(const mpp_service *s, unsigned i, mpp_pool_info *out)
 				       s->config.operations,
 				       3 * sizeof(struct change)};
 		return true;
+	case 8:
+		*out = pool_info("snapshots", &p->snapshots);
+		return true;
 	default:
 		return false;
 	}

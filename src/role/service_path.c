@@ -165,6 +165,8 @@ static void move(struct mpp_service *s, struct binding *b)
 	b->path = t->to;
 	memcpy(b->client_id, t->client_id, STREAM_ID_LEN);
 	service_path_end(s, b);
+	/* No packet goes to two addresses under one sequence. */
+	service_large_end(s, b);
 	b->rtt = (struct rtt){0, 0};
 	b->sample_us = 0;
 	b->tries = 0;

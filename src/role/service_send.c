@@ -3,7 +3,8 @@
  *
  * The service sends state, not a log: what a device lacks is written anew
  * from the account's vector each time, into a new datagram, so nothing is
- * kept for repetition and every acknowledgement is a clean sample. */
+ * kept for repetition and every acknowledgement is a clean sample. Only what
+ * does not fit one packet is kept while it is on its way (service_large.c). */
 #include "role/service.h"
 
 enum {
@@ -36,6 +37,7 @@ bool service_begin(struct mpp_service *s, uint32_t slot, mpp_outbox *out,
 		s->count.no_room++;
 		return false;
 	}
+	o->large = false;
 	o->d = &out->slots[out->n];
 	list = service_list(o);
 	if (service_renew_due(s, binding_at(&s->state, slot)))
@@ -158,6 +160,20 @@ void service_put_vector(const struct mpp_service *s, mpp_json_writer *w,
 		mpp_json_bool(w, "More", true);
 }
 
+void service_put_state(struct mpp_service *s, uint32_t slot, struct outgoing *o,
+		       struct vector *v, bool large)
+{
+	const struct account *a = account_of(s, binding_at(&s->state, slot));
+	const mpp_json_writer before = o->w;
+
+	service_put_vector(s, &o->w, a, v);
+	if (v->more && large && service_large_begin(s, slot, o, &before)) {
+		v->room = o->w.cap;
+		service_put_vector(s, &o->w, a, v);
+	}
+	msg_end(&o->w);
+}
+
 bool service_behind(const struct mpp_service *s, const struct binding *b)
 {
 	if ((b->flags & BIND_SUBSCRIBED) == 0)
@@ -165,6 +181,14 @@ bool service_behind(const struct mpp_service *s, const struct binding *b)
 	return (b->token & TOKEN_DUE) != 0 ||
 	       account_newer(&s->state, account_of(s, b), b->filter,
 			     b->acked) != NONE;
+}
+
+bool service_replaces(const struct binding *b)
+{
+	return (b->flags & BIND_SUBSCRIBED) != 0 &&
+	       (b->flags & BIND_DUE) != 0 &&
+	       ((b->flags & BIND_IN_FLIGHT) == 0 ||
+		(b->flags & BIND_REPLACED) == 0);
 }
 
 static void note_sent(struct mpp_service *s, struct binding *b, mpp_instant now)
@@ -206,9 +230,12 @@ static mpp_err send_notify(struct mpp_service *s, uint32_t slot,
 	msg_begin(&o.w, MSG_NOTIFY);
 	msg_put_common(&o.w, &common);
 	token = service_token_put(s, &o.w, b, now.wall);
-	service_put_vector(s, &o.w, account_of(s, b), &v);
-	msg_end(&o.w);
-	err = service_finish(s, slot, &o, &b->path, FLAG_ACK_WANTED, NULL, out);
+	service_put_state(s, slot, &o, &v, true);
+	if (o.large)
+		err = service_large_finish(s, slot, &o, NULL, 0);
+	else
+		err = service_finish(s, slot, &o, &b->path, FLAG_ACK_WANTED,
+				     NULL, out);
 	b->token &= (uint8_t)~TOKEN_SENT;
 	if (token && err == MPP_OK)
 		b->token |= TOKEN_SENT;
@@ -222,6 +249,12 @@ void service_publish_to(struct mpp_service *s, uint32_t slot, mpp_instant now,
 	const struct account *a = account_of(s, b);
 	mpp_err err;
 
+	if (b->snapshot != NONE && !service_replaces(b) &&
+	    service_large_due(s, slot, now, out))
+		return;
+	service_large_end(s, b);
+	if ((b->flags & BIND_SUBSCRIBED) == 0)
+		return; /* it was an answer: the device asks again */
 	if (!service_behind(s, b)) {
 		/* Nothing of the filter lies between. */
 		if (b->acked < a->serial)
@@ -236,6 +269,8 @@ void service_publish_to(struct mpp_service *s, uint32_t slot, mpp_instant now,
 		return; /* the deadline stays: the host comes again */
 	/* When cryptography fails, the timer paces the next try. */
 	note_sent(s, b, now);
+	if (b->snapshot != NONE)
+		service_large_send(s, slot, now, out);
 }
 
 void service_probe(struct mpp_service *s, uint32_t slot, mpp_outbox *out)

@@ -426,19 +426,62 @@ def packet(name, keys_, stream_id, header, pieces, full_size=False):
     plain = octets_of(pieces)
     full = plain + bytes(1152 - len(plain)) if full_size else m.padded(plain)
     sealed = m.seal_packet(keys_, stream_id, header, full)
-    block = header.octets()
     return {
-        f"{name}.header": [
-            (block[:6], f"datagram index {header.index}"),
-            (block[6:7], "flags"), (block[7:8], "packet count"),
-            (block[8:9], "packet index"), (block[9:10], "packet sequence"),
-            (block[10:14], "received index"), (block[14:], "received bits")],
+        f"{name}.header": header_pieces(header),
         f"{name}.plain": pieces + [(bytes(len(full) - len(plain)),
                                     "padding")],
-        f"{name}": [(sealed[:16], "stream identifier"),
-                    (sealed[16:32], "header, encrypted"),
-                    (sealed[32:-16], "ciphertext"), (sealed[-16:], "tag")],
+        f"{name}": sealed_pieces(sealed),
     }
+
+
+MESH_STORES = ["Inbound", "Outbound", "Archive", "Notary", "Access",
+               "Application", "Bookmark", "Callsign", "Carnet", "Contact",
+               "Credential", "Device", "Member", "Network", "Publication",
+               "Task"]
+
+
+def many_stores():
+    names = [f"mmm_{name}" for name in MESH_STORES]
+    return {"PresenceNotify": {
+        **common(),
+        "StoreStatus": [{"Store": name, "Index": 1000 + i,
+                         "Digest": m.Data(m.sha512(name.encode()))}
+                        for i, name in enumerate(names)],
+        "Bitmask": m.bitmask(names), "Serial": SERIAL}}
+
+
+def header_pieces(header):
+    block = header.octets()
+    return [(block[:6], f"datagram index {header.index}"),
+            (block[6:7], "flags"), (block[7:8], "packet count"),
+            (block[8:9], "packet index"), (block[9:10], "packet sequence"),
+            (block[10:14], "received index"), (block[14:], "received bits")]
+
+
+def sealed_pieces(sealed):
+    return [(sealed[:16], "stream identifier"),
+            (sealed[16:32], "header, encrypted"),
+            (sealed[32:-16], "ciphertext"), (sealed[-16:], "tag")]
+
+
+def large(name, keys_, index, pieces):
+    """A datagram of several packets, from the service."""
+    plain = octets_of(pieces)
+    full = m.padded_large(plain)
+    parts = m.cut(full)
+    padding = [(bytes(len(full) - len(plain)), "padding")] \
+        if len(full) > len(plain) else []
+    out = {f"{name}.plain": pieces + padding}
+    sendings = [(str(i), i, 0) for i in range(len(parts))]
+    if len(parts) > 2:
+        sendings.append(("1.again", 1, 1))
+    for said, i, sequence in sendings:
+        header = m.Header(index, m.FINAL | m.ACK_WANTED, len(parts), i,
+                          sequence)
+        sealed = m.seal_packet(keys_, CLIENT_ID, header, parts[i])
+        out[f"{name}.{said}.header"] = header_pieces(header)
+        out[f"{name}.{said}"] = sealed_pieces(sealed)
+    return out
 
 
 def packets(noise):
@@ -499,6 +542,12 @@ def packets(noise):
     add("refill", down, MOVED_ID,
         m.Header(7, m.FINAL | m.ACK, ack_index=6, ack_bits=1),
         *list_pieces({"StreamId": MORE_IDS}))
+    out.update(large("two", down, 8, empty + jsonb_pieces(many_stores())))
+    out.update(large("three", down, 9, empty + [
+        (m.write_json(many_stores()), "the same publication as JSON text")]))
+    add("missing", up, sid,
+        m.Header(7, m.FINAL | m.ACK, ack_index=9, ack_bits=5), *empty,
+        *jsonb_pieces(held))
     add("removed", down, CLIENT_ID, m.Header(4), *list_pieces({
         "Close": m.put_close(403,
                              "this device was removed from its account")}))

@@ -545,6 +545,53 @@ def padded(plain, quantum=0):
     return plain + bytes(min(size, 1152) - len(plain))
 
 
+PIECE = 1152            # octets of plaintext in a packet of 1200
+DATAGRAM_MAX = 16 * PIECE
+BUFFERS = 8             # datagrams that are put together at a time
+
+
+def padded_large(plain, quantum=0, piece=PIECE):
+    """The plaintext of a datagram of several packets."""
+    unit = quantum or 16
+    size = min(-(-len(plain) // unit) * unit,
+               -(-len(plain) // piece) * piece, DATAGRAM_MAX)
+    return plain + bytes(size - len(plain))
+
+
+def cut(plain, piece=PIECE):
+    return [plain[at:at + piece] for at in range(0, len(plain), piece)]
+
+
+class Partial:
+    """A datagram of several packets of which some have come."""
+    def __init__(self, count):
+        self.count, self.pieces, self.highest = count, {}, {}
+
+    def bits(self):
+        return sum(1 << packet for packet in self.pieces)
+
+    def whole(self):
+        return len(self.pieces) == self.count
+
+    def plain(self):
+        return b"".join(self.pieces[i] for i in range(self.count))
+
+    def take(self, header, plain):
+        """Is this sending a new one?"""
+        last = header.packet == self.count - 1
+        sizes = {len(piece) for packet, piece in self.pieces.items()
+                 if packet != self.count - 1}
+        if header.count != self.count or not plain \
+                or (not last and (len(plain) < PIECE
+                                  or sizes - {len(plain)})):
+            raise Bad("does not go with the other packets")
+        if header.sequence <= self.highest.get(header.packet, -1):
+            return False
+        self.highest[header.packet] = header.sequence
+        self.pieces.setdefault(header.packet, plain)
+        return True
+
+
 def seal_packet(keys, stream_id, header, plain):
     """plain is padded already."""
     lead = stream_id + aes_block(keys.hdr, header.octets())
@@ -813,6 +860,10 @@ class Client:
         self.naming = False    # our identifier goes with every packet
         self.full = False      # nothing came in this network yet
         self.seen = set()
+        self.partial = {}      # datagrams of several packets
+        self.ack_at = None     # (when, header, bits): of a part
+        self.counts = []       # packets of each datagram that came
+        self.lose = None       # a function of a header: is it lost?
         self.notes = []        # publications not asked for yet
         self.flow = []         # names of what went over the wire
         self.tokens = []       # (token, shared secret) that came
@@ -948,6 +999,7 @@ class Client:
         ours, theirs = noise.split()
         self.tx, self.rx = packet_keys(ours), packet_keys(theirs)
         self.serial, self.index, self.seen = 1, 0, set()
+        self.partial, self.ack_at = {}, None
         return said
 
     def confirm(self, first, seconds=10.0):
@@ -969,11 +1021,11 @@ class Client:
     def encode(self, value):
         return write_json(value) if self.as_json else write_jsonb(value)
 
-    def send(self, value=None, flags=0, ack=None, extensions=None):
+    def send(self, value=None, flags=0, ack=None, extensions=None, bits=1):
         header = Header(self.index, FINAL | flags)
         if ack is not None:
             header.flags |= ACK
-            header.ack_index, header.ack_bits = ack & 0xffffffff, 1
+            header.ack_index, header.ack_bits = ack & 0xffffffff, bits
         self.index += 1
         name = {"StreamId": self.client_id} if self.naming else {}
         plain = put_list({**name, **(extensions or {})})
@@ -1008,25 +1060,71 @@ class Client:
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             try:
-                packet = self.receive(end - time.monotonic())
-                if packet[:16] != self.client_id:
-                    continue
-                header, plain = open_packet(self.rx, packet)
-                if header.index in self.seen:
-                    continue
+                header, plain = self.next_datagram(end)
                 extensions, said, _ = read_plain(plain)
             except (Silence, Bad):
                 continue
-            self.seen.add(header.index)
             self.full = False
             if "StreamId" in extensions:
                 self.take_ids(extensions["StreamId"])
                 self.naming = False
             if "PathChallenge" in extensions:
                 self.answer_challenge(extensions["PathChallenge"])
+            self.counts.append(header.count)
             self.take(header, said)
             return header, extensions, said
         return None
+
+    def next_datagram(self, end):
+        """The next that is whole. Parts are acknowledged 25 ms later, or at
+        once when the last packet has come."""
+        until = min(end, self.ack_at[0]) if self.ack_at else end
+        try:
+            packet = self.receive(until - time.monotonic())
+        except Silence:
+            if self.ack_at and time.monotonic() >= self.ack_at[0]:
+                self.acknowledge(*self.ack_at[1:])
+            raise
+        if packet[:16] != self.client_id:
+            raise Bad("not for this connection")
+        header, plain = open_packet(self.rx, packet)
+        if self.lose is not None and self.lose(header):
+            raise Silence
+        if header.count == 1:
+            if header.index in self.seen:
+                raise Bad("replayed")
+            self.seen.add(header.index)
+            return header, plain
+        return header, self.next_part(header, plain)
+
+    def next_part(self, header, plain):
+        part = self.partial.get(header.index)
+        if part is None:
+            if header.index in self.seen:
+                raise Bad("replayed")
+            part = self.partial[header.index] = Partial(header.count)
+            if len(self.partial) > BUFFERS:
+                oldest = min(self.partial)
+                self.seen.add(oldest)
+                del self.partial[oldest]
+        was_whole = part.whole()
+        if not part.take(header, plain):
+            raise Bad("replayed")
+        if part.whole() and not was_whole:
+            self.seen.add(header.index)
+            return part.plain()
+        if was_whole or header.packet == header.count - 1:
+            self.acknowledge(header, part.bits())
+        else:
+            when = self.ack_at[0] if self.ack_at else time.monotonic() + 0.025
+            self.ack_at = (when, header, part.bits())
+        raise Silence
+
+    def acknowledge(self, header, bits):
+        self.ack_at = None
+        self.send(message("PresenceAcknowledge", Acknowledge=self.held),
+                  ack=header.index, bits=bits)
+        self.flow.append("PresenceAcknowledge")
 
     def take(self, header, said):
         kind, members = next(iter(said.items())) if said else (None, {})
@@ -1041,9 +1139,7 @@ class Client:
                 and "StoreStatus" in members:
             self.notes.append(members)
         if self.held > before or header.flags & ACK_WANTED:
-            self.send(message("PresenceAcknowledge", Acknowledge=self.held),
-                      ack=header.index)
-            self.flow.append("PresenceAcknowledge")
+            self.acknowledge(header, (1 << header.count) - 1)
 
     def request(self, kind, seconds=20.0, **members):
         """One request, repeated until it is answered: (type, members)."""

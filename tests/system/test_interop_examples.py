@@ -23,7 +23,9 @@ PACKETS = {"confirm": "to-service", "confirmed": "to-device",
            "heartbeat": "to-service", "notify": "to-device",
            "acknowledge": "to-service", "probe": "to-device",
            "close": "to-service", "removed": "to-device",
-           "fields": "to-device", "renew": "to-device"}
+           "fields": "to-device", "renew": "to-device",
+           "missing": "to-service"}
+LARGE = {"two": 2, "three": 3}
 TYPES = [name[:-6] for name in DOCUMENT if name.endswith(".jsonb")]
 
 
@@ -72,6 +74,25 @@ def test_packet_opens(name):
     for at in range(len(octets(name))):
         with pytest.raises(m.Bad):
             m.open_packet(keys, altered(octets(name), at))
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_packets_join(name):
+    keys, whole = keys_of("to-device"), octets(f"{name}.plain")
+    part = m.Partial(LARGE[name])
+    for packet in reversed(range(LARGE[name])):
+        assert not part.whole()
+        header, plain = m.open_packet(keys, octets(f"{name}.{packet}"))
+        assert header.octets() == octets(f"{name}.{packet}.header")
+        assert part.take(header, plain) and not part.take(header, plain)
+    assert part.whole() and part.plain() == whole
+    _, said, _ = m.read_plain(whole)
+    assert len(said["PresenceNotify"]["StoreStatus"]) == 16
+    if name == "three":
+        again, plain = m.open_packet(keys, octets("three.1.again"))
+        assert (again.packet, again.sequence) == (1, 1)
+        assert plain == whole[1152:2304]
+        assert octets("three.1.again")[32:] != octets("three.1")[32:]
 
 
 @pytest.mark.parametrize("name", ["complete", "exchange"])

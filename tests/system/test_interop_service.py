@@ -356,7 +356,48 @@ def fill(service, number):
     return names
 
 
-def test_what_does_not_fit_follows_in_parts(service):
+@pytest.fixture(name="in_parts")
+def in_parts_(mppd_factory):
+    return Service(mppd_factory(limits="snapshots = 0").start())
+
+
+@pytest.mark.parametrize("as_json", [False, True], ids=["JSON-B", "JSON"])
+def test_what_does_not_fit_comes_in_one_datagram(service, as_json):
+    names = fill(service, 30)
+    device = enrolled(service, as_json=as_json)
+    lost = {}
+
+    def lose(header):
+        """The second packet of a datagram of several, twice."""
+        if header.count == 1 or header.packet != 1:
+            return False
+        lost.setdefault(header.index, []).append(header.sequence)
+        return header.sequence < 2
+
+    said = device.connect(SUBSCRIBE)["PresenceConnectResponse"]
+    assert said["More"] is True
+    got = [s["Store"] for s in said["StoreStatus"]]
+    device.lose = lose
+    device.confirm({"PresenceConnectResponse": said})
+    note = device.notified()
+    got += [s["Store"] for s in note["StoreStatus"]]
+    assert got == names and "More" not in note
+    assert note["Serial"] == service.account()["serial"]
+    assert max(device.counts) > 2
+    assert [0, 1, 2] in lost.values()
+    # And a whole vector as an answer.
+    device.counts.clear()
+    device.lose = None
+    _, members = device.request("PresenceStatusRequest")
+    assert [s["Store"] for s in members["StoreStatus"]] == names
+    assert "More" not in members and max(device.counts) > 3
+    wait_for(lambda: device.pump(0.1) or not any(
+        p["used"] for p in service.get("/v1/status")["pools"]
+        if p["name"] == "snapshots"))
+
+
+def test_what_does_not_fit_follows_in_parts(in_parts):
+    service = in_parts
     names = fill(service, 30)
     device = enrolled(service)
     said = device.connect(SUBSCRIBE)["PresenceConnectResponse"]
@@ -374,7 +415,8 @@ def test_what_does_not_fit_follows_in_parts(service):
     assert last == service.account()["serial"]
 
 
-def test_status_in_parts(service):
+def test_status_in_parts(in_parts):
+    service = in_parts
     device = subscribed(service)
     names = fill(service, 30)
     newest = service.account()["serial"]

@@ -765,7 +765,7 @@ static void test_bill(void **state)
 	} rows[] = {
 		{"bindings", 276},    {"half_open", 144},  {"paths", 80},
 		{"devices", 192},     {"accounts", 328},   {"stores", 176},
-		{"invitations", 128}, {"operations", 264},
+		{"invitations", 128}, {"operations", 264}, {"snapshots", 18528},
 	};
 	mpp_pool_info p;
 	unsigned i;

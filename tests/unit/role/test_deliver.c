@@ -296,7 +296,15 @@ static void test_merged(void **state)
 	assert_int_equal(mpp_service_count(w.s)->publications, 50);
 }
 
-/* A vector that does not fit one packet comes in parts, each acknowledged. */
+/* A service that has no snapshots: a vector that does not fit one packet comes
+ * in parts, each acknowledged. */
+static void no_snapshots(void)
+{
+	world_stop_service(&w);
+	w.config.snapshots = MPP_NO_SNAPSHOTS;
+	world_start_service(&w);
+}
+
 static void publish_many(struct world *world, unsigned n)
 {
 	char name[MPP_STORE_MAX + 1];
@@ -315,6 +323,7 @@ static void test_parts(void **state)
 	size_t i, entries = 0, parts = 0;
 
 	(void)state;
+	no_snapshots();
 	world_account(&w, alice);
 	publish_many(&w, 60);
 	world_device(&w, 0, alice, MPP_MODE_SUBSCRIBE);
@@ -341,6 +350,7 @@ static void test_status_parts(void **state)
 	size_t i, entries = 0;
 
 	(void)state;
+	no_snapshots();
 	world_subscribed(&w, alice, 0, 1);
 	publish_many(&w, 60);
 	world_run(&w, 1000000);

@@ -22,12 +22,12 @@
 #include "presence/message.h"
 #include "rud/connect.h"
 #include "rud/cookie.h"
+#include "rud/datagram.h"
 #include "rud/noise.h"
-#include "rud/packet.h"
 #include "rud/streamid.h"
 #include "unit/jsonbcd/rewrite.h"
 
-enum { EXAMPLES_MAX = 256, OCTETS_MAX = 1 << 16 };
+enum { EXAMPLES_MAX = 256, OCTETS_MAX = 1 << 17 };
 
 struct example {
 	char name[64];
@@ -852,6 +852,7 @@ static const struct packet_row {
 	{"notify", false, {2, 9, 1, 0, 0, 0, 0}, "PresenceNotify", -1},
 	{"acknowledge", true, {2, 5, 1, 0, 0, 2, 1}, "PresenceAcknowledge", -1},
 	{"probe", false, {3, 9, 1, 0, 0, 0, 0}, NULL, -1},
+	{"missing", true, {7, 5, 1, 0, 0, 9, 5}, "=held", -1},
 	{"close", true, {3, 1, 1, 0, 0, 0, 0}, NULL, 0},
 	{"path-challenge", false, {5, 1, 1, 0, 0, 0, 0}, NULL, PATH_CHALLENGE},
 	{"path-response", true, {4, 1, 1, 0, 0, 0, 0}, NULL, PATH_RESPONSE},
@@ -1043,6 +1044,145 @@ static bool check_nonce(void)
 	return seals("heartbeat", true) && seals("fields", false);
 }
 
+/* ---- section 6: datagrams of several packets ---- */
+
+static const struct large_row {
+	const char *name;
+	mpp_json_encoding encoding;
+	uint64_t index;
+	unsigned count;
+} large_rows[] = {
+	{"two", MPP_JSON_B, 8, 2},
+	{"three", MPP_JSON_TEXT, 9, 3},
+};
+
+/* The publication of 16 stores that both of them are, as this code writes it. */
+static size_t write_large(mpp_json_encoding encoding, uint8_t *p, size_t cap)
+{
+	static const char *const names[] = {
+		"Inbound", "Outbound",    "Archive",     "Notary",
+		"Access",  "Application", "Bookmark",    "Callsign",
+		"Carnet",  "Contact",     "Credential",  "Device",
+		"Member",  "Network",     "Publication", "Task"};
+	static const mpp_addr addr = {{192, 0, 2, 7}, 40000, 4, 0};
+	static const struct msg_common common = {
+		0, NULL, &addr, {UINT64_C(1700000000000000)}, 0, 37};
+	uint8_t digest[64], bits[4] = {0};
+	char name[32];
+	mpp_store_status st;
+	mpp_json_writer w;
+	unsigned i, bit;
+
+	mpp_json_writer_init(&w, encoding, p, cap);
+	msg_begin(&w, MSG_NOTIFY);
+	msg_put_common(&w, &common);
+	mpp_json_array(&w, "StoreStatus");
+	for (i = 0; i < 16; i++) {
+		snprintf(name, sizeof(name), "mmm_%s", names[i]);
+		st.store = (mpp_bytes){(const uint8_t *)name, strlen(name)};
+		st.index = 1000 + i;
+		if (crypto.ops->sha512(crypto.ctx, &st.store, 1, digest) !=
+		    MPP_OK)
+			return 0;
+		st.digest = (mpp_bytes){digest, sizeof(digest)};
+		msg_put_store(&w, &st);
+		bit = msg_store_bit(st.store);
+		bits[bit / 8] |= (uint8_t)(1u << bit % 8);
+	}
+	mpp_json_close(&w);
+	mpp_json_data(&w, "Bitmask", (mpp_bytes){bits, sizeof(bits)});
+	mpp_json_uint(&w, "Serial", UINT64_C(1700000000000001));
+	msg_end(&w);
+	return mpp_json_finish(&w) == MPP_OK ? w.n : 0;
+}
+
+static bool is_large_plain(const struct large_row *row, mpp_bytes plain)
+{
+	uint8_t out[DATAGRAM_MAX];
+	size_t n = 1 + write_large(row->encoding, out + 1, sizeof(out) - 1);
+	size_t padded = datagram_padded(n, 0, PACKET_PLAIN_MAX);
+
+	out[0] = 255;
+	memset(out + n, 0, sizeof(out) - n);
+	return same(plain, out, padded);
+}
+
+/* Packet i in its next sending is this example. */
+static bool is_part(const char *name, struct datagram_out *d, unsigned i,
+		    mpp_bytes plain)
+{
+	struct rud_keys keys = keys_of(false);
+	struct datagram_piece piece = datagram_piece(d, i);
+	struct rud_header h = datagram_take(d, i);
+	uint8_t p[MPP_PACKET_MAX], id[16];
+
+	reply_id_of(0x30, id);
+	h.flags = FLAG_FINAL | FLAG_ACK_WANTED;
+	memcpy(p + PACKET_HEAD, plain.p + piece.at, piece.len);
+	return is_header(get2(name, ".header"), &h) &&
+	       packet_seal(&crypto, &keys, id, &h, p, piece.len) == MPP_OK &&
+	       same(get(name), p, piece.len + PACKET_OVERHEAD);
+}
+
+/* Put together, in any order, the packets are the plaintext. */
+static bool joins(const struct large_row *row, mpp_bytes plain)
+{
+	static uint8_t room[DATAGRAM_MAX];
+	struct assemblies s = {.room = room, .buffers = 1};
+	struct rud_keys keys = keys_of(false);
+	struct assembled got = {.whole = false};
+	uint64_t bits[2] = {0};
+	struct replay window = {0, bits, 2};
+	uint8_t p[MPP_PACKET_MAX];
+	struct rud_header h;
+	const struct arrival a = {1, &window, &h};
+	char name[32];
+	mpp_bytes in;
+	size_t n;
+	unsigned i;
+
+	for (i = row->count; i-- > 0 && !got.whole;) {
+		snprintf(name, sizeof(name), "%s.%u", row->name, i);
+		in = get(name);
+		n = in.len - PACKET_OVERHEAD;
+		memcpy(p, in.p, in.len);
+		if (packet_header(&crypto, &keys, p, &h) != MPP_OK ||
+		    assembly_check(&s, &a, n) != MPP_OK ||
+		    packet_open(&crypto, &keys, &h, p, in.len) != MPP_OK)
+			return false;
+		got = assembly_take(&s, &a, (mpp_bytes){p + PACKET_HEAD, n});
+	}
+	return got.whole && same(plain, got.plain.p, got.plain.len);
+}
+
+static bool check_large(void)
+{
+	struct datagram_out d;
+	char name[32];
+	size_t r;
+	unsigned i;
+
+	for (r = 0; r < 2; r++) {
+		const struct large_row *row = &large_rows[r];
+		mpp_bytes plain = get2(row->name, ".plain");
+
+		datagram_cut(&d, row->index, plain.len, PACKET_PLAIN_MAX, true);
+		if (!is_large_plain(row, plain) || d.count != row->count)
+			return false;
+		for (i = 0; i < row->count; i++) {
+			snprintf(name, sizeof(name), "%s.%u", row->name, i);
+			if (!is_part(name, &d, i, plain))
+				return false;
+		}
+		if (!joins(row, plain))
+			return false;
+	}
+	/* Of the newest one the device lacks the second packet. */
+	(void)datagram_acked(&d, 5);
+	return datagram_next(&d) == 1 &&
+	       is_part("three.1.again", &d, 1, get("three.plain"));
+}
+
 /* ---- section 11: messages ---- */
 
 #define SERIAL_1 UINT64_C(1699999999000000)
@@ -1227,7 +1367,7 @@ static bool (*const checks[])(void) = {
 	check_cookie,   check_challenge,    check_error,      check_complete,
 	check_exchange, check_responder,    check_refusal,    check_packets,
 	check_nonce,    check_messages,     check_stores,     check_service,
-	check_reset,    check_token,        check_ticket,
+	check_reset,    check_token,        check_ticket,     check_large,
 };
 enum { CHECKS = sizeof(checks) / sizeof(checks[0]) };
 
@@ -1264,6 +1404,7 @@ TEST(refusal)
 TEST(reset)
 TEST(packets)
 TEST(nonce)
+TEST(large)
 TEST(messages)
 TEST(stores)
 TEST(service)
@@ -1336,6 +1477,7 @@ int main(void)
 		cmocka_unit_test(test_reset),
 		cmocka_unit_test(test_packets),
 		cmocka_unit_test(test_nonce),
+		cmocka_unit_test(test_large),
 		cmocka_unit_test(test_messages),
 		cmocka_unit_test(test_stores),
 		cmocka_unit_test(test_service),
