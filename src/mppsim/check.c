@@ -24,7 +24,7 @@ void sim_violation(struct sim *s, const char *format, ...)
 
 /* ---- what applications hold ---- */
 
-static void note_latency(struct sim *s, uint64_t us)
+static void note_time(uint64_t histogram[SIM_LATENCY], uint64_t us)
 {
 	unsigned power = 0;
 	uint64_t top = us;
@@ -34,9 +34,19 @@ static void note_latency(struct sim *s, uint64_t us)
 		power++;
 	}
 	/* top is now 0..31; above 31 there are 16 steps for each doubling. */
-	s->latency[power == 0 ? top : 16 * power + top]++;
+	histogram[power == 0 ? top : 16 * power + top]++;
+}
+
+static void note_latency(struct sim *s, uint64_t us)
+{
+	note_time(s->latency, us);
 	s->latency_n++;
 	s->latency_max = us > s->latency_max ? us : s->latency_max;
+}
+
+static bool same_bytes(mpp_bytes a, mpp_bytes b)
+{
+	return a.len == b.len && (a.len == 0 || memcmp(a.p, b.p, a.len) == 0);
 }
 
 static void take_store(struct sim *s, struct sim_device *d,
@@ -44,6 +54,7 @@ static void take_store(struct sim *s, struct sim_device *d,
 {
 	const struct sim_account *a = &s->a[d->account];
 	const struct truth *t;
+	uint8_t room[MPP_DIGEST_MAX];
 	char name[16];
 	uint32_t i;
 
@@ -58,6 +69,13 @@ static void take_store(struct sim *s, struct sim_device *d,
 			      "device %u hears of a store it did not ask "
 			      "for",
 			      d->number);
+		return;
+	}
+	if (!same_bytes(st->digest, publish_digest(s, i, st->index, room))) {
+		sim_violation(s,
+			      "device %u hears of a digest of store%u that "
+			      "nobody gave it",
+			      d->number, i);
 		return;
 	}
 	t = &a->store[i];
@@ -143,8 +161,12 @@ static void satisfied(struct sim *s, struct sim_device *d)
 	s->missing_max = took > s->missing_max ? took : s->missing_max;
 	d->target = truth_newest_for(s, d);
 	d->since = s->now;
-	if (d->target <= d->held)
+	if (d->target <= d->held) {
 		d->target = 0;
+		note_time(s->whole,
+			  s->now - latest(d->lacks, d->reach, s->up_since));
+		s->whole_n++;
+	}
 	arm(s, d);
 }
 
@@ -176,7 +198,7 @@ void check_missing(struct sim *s, struct sim_device *d, uint64_t serial)
 	if (d->target != 0 || serial <= d->held)
 		return;
 	d->target = serial;
-	d->since = s->now;
+	d->since = d->lacks = s->now;
 	arm(s, d);
 }
 
@@ -192,7 +214,7 @@ void check_forgot(struct sim *s, struct sim_device *d)
 	d->held = 0;
 	memset(d->index, 0, sizeof(d->index));
 	d->target = truth_newest_for(s, d);
-	d->since = s->now;
+	d->since = d->lacks = s->now;
 	arm(s, d);
 }
 

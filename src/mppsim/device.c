@@ -63,6 +63,9 @@ void device_start(struct sim *s, struct sim_device *d)
 	char store[16];
 	mpp_client_config *k = &d->config;
 	const char *account = s->a[d->account].name;
+	/* Some have little memory. */
+	const size_t len =
+		mpp_client_size_for(1 + d->number % MPP_CLIENT_DATAGRAMS);
 
 	k->account = (mpp_bytes){(const uint8_t *)account, strlen(account)};
 	k->timestamp_ms = d->saved_ms;
@@ -75,10 +78,10 @@ void device_start(struct sim *s, struct sim_device *d)
 			(mpp_bytes){(const uint8_t *)store, strlen(store)};
 		k->n_stores = 1;
 	}
-	d->client = calloc(1, mpp_client_size());
+	d->client = calloc(1, len);
 	if (d->client == NULL ||
-	    mpp_client_init(d->client, mpp_client_size(), k, &s->device_crypto,
-			    &d->client) != MPP_OK) {
+	    mpp_client_init(d->client, len, k, &s->device_crypto, &d->client) !=
+		    MPP_OK) {
 		sim_violation(s, "device %u does not start", d->number);
 		return;
 	}

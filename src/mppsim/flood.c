@@ -26,14 +26,14 @@ static mpp_err first_packet(struct sim *s, mpp_client_config *k,
 			    const mpp_crypto *crypto, struct datagram *g)
 {
 	mpp_buf out = {g->data, sizeof(g->data), 0};
-	mpp_client *c = calloc(1, mpp_client_size());
+	mpp_client *c = calloc(1, mpp_client_size_for(1));
 	mpp_client_event ev;
 	mpp_err err = MPP_ERR_NOMEM;
 
 	random_bytes(&s->hostile, k->device_secret, 32);
 	random_bytes(&s->hostile, k->instance, MPP_INSTANCE_LEN);
 	if (c != NULL)
-		err = mpp_client_init(c, mpp_client_size(), k, crypto, &c);
+		err = mpp_client_init(c, mpp_client_size_for(1), k, crypto, &c);
 	if (err == MPP_OK) {
 		mpp_client_connect(c, sim_instant(s));
 		err = mpp_client_send(c, sim_instant(s), &out);

@@ -129,6 +129,44 @@ static void forge(struct sim *s, struct sim_device *d,
 	net_forge(s, &g, 1 + rng_below(&s->hostile, 3 * d->delay + 1));
 }
 
+/* A part of it is his own; so it is a packet of the same connection, often of
+ * the same datagram, which is not authentic. */
+static void change(struct sim *s, struct datagram *g)
+{
+	const size_t id = sizeof(s->d[0].stream), head = 2 * id;
+
+	switch (rng_below(&s->hostile, 4)) {
+	case 0:
+		g->data[rng_between(&s->hostile, id, g->len - 1u)] ^= 1;
+		break;
+	case 1:
+		random_to(s, g->data + id, id);
+		break;
+	case 2:
+		random_to(s, g->data + head, g->len - head);
+		break;
+	default:
+		g->len = (uint16_t)rng_between(&s->hostile, head + id,
+					       g->len - 1u);
+		break;
+	}
+}
+
+void hostile_copies(struct sim *s, const struct sim_device *d,
+		    const struct datagram *seen)
+{
+	struct datagram g;
+
+	if (s->phase != PHASE_RUN || seen->handshake || seen->len <= 64 ||
+	    !rng_chance(&s->hostile, s->p.fragments))
+		return;
+	memcpy(&g, seen, offsetof(struct datagram, data) + seen->len);
+	g.foreign = g.forged = g.broken = true;
+	g.origin = ++s->origin;
+	change(s, &g);
+	net_forge(s, &g, 1 + rng_below(&s->hostile, 3 * d->delay + 1));
+}
+
 mpp_addr hostile_addr(const struct sim_device *d)
 {
 	mpp_addr a = d->addr;

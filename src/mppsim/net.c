@@ -211,6 +211,7 @@ static void send_one(struct sim *s, const mpp_datagram *m, bool handshake)
 	g.handshake = handshake;
 	if (!handshake)
 		memcpy(d->stream, m->data, sizeof(d->stream));
+	hostile_copies(s, d, &g);
 	carry(s, d, &g);
 }
 

@@ -13,6 +13,17 @@ void publish_store_name(uint32_t store, char name[16])
 	(void)snprintf(name, 16, "store%u", store);
 }
 
+mpp_bytes publish_digest(const struct sim *s, uint32_t store, uint64_t index,
+			 uint8_t room[MPP_DIGEST_MAX])
+{
+	struct rng r = rng_stream(index, store);
+	size_t i;
+
+	for (i = 0; i < s->p.digest; i++)
+		room[i] = (uint8_t)rng_next(&r);
+	return (mpp_bytes){room, (size_t)s->p.digest};
+}
+
 static struct publishing *free_place(struct sim *s)
 {
 	size_t i;
@@ -47,35 +58,59 @@ static void check_answer(struct sim *s, uint32_t account, uint32_t store,
 		a->answered = serial;
 }
 
+/* What a publication says, and where that stands. */
+struct change_set {
+	mpp_store_status st[SIM_STORES];
+	char name[SIM_STORES][16];
+	uint8_t digest[SIM_STORES][MPP_DIGEST_MAX];
+	size_t n;
+};
+
+static void add_change(const struct sim *s, struct change_set *c,
+		       uint32_t store, uint64_t index)
+{
+	const size_t i = c->n++;
+
+	publish_store_name(store, c->name[i]);
+	c->st[i] = (mpp_store_status){
+		.store = {(const uint8_t *)c->name[i], strlen(c->name[i])},
+		.index = index,
+		.digest = publish_digest(s, store, index, c->digest[i])};
+}
+
+/* This store and, in a batch, those that follow it. */
 static void by_operator(struct sim *s, uint32_t account, uint32_t store)
 {
+	static struct change_set c;
 	struct sim_account *a = &s->a[account];
 	struct publishing *p = free_place(s);
-	char name[16];
-	mpp_store_status st = {.index = ++a->store[store].next_index};
 	mpp_published done;
 	mpp_err err;
+	uint32_t i;
 
 	if (p == NULL) {
 		s->n.refused++;
 		return;
 	}
-	*p = (struct publishing){true, account, store, st.index};
-	publish_store_name(store, name);
-	st.store = (mpp_bytes){(const uint8_t *)name, strlen(name)};
+	c.n = 0;
+	for (i = 0; i < s->p.stores && i < s->p.batch; i++)
+		add_change(s, &c, (uint32_t)((store + i) % s->p.stores),
+			   ++a->store[(store + i) % s->p.stores].next_index);
+	*p = (struct publishing){true, account, store, c.st[0].index};
 	err = mpp_service_publish(
 		s->service,
-		(mpp_bytes){(const uint8_t *)a->name, strlen(a->name)}, &st, 1,
-		false, OP_PUBLISH + (uint64_t)(p - s->publishing),
+		(mpp_bytes){(const uint8_t *)a->name, strlen(a->name)}, c.st,
+		c.n, false, OP_PUBLISH + (uint64_t)(p - s->publishing),
 		sim_instant(s).wall, &done);
-	sim_trace(s, "publish %s %s=%llu: %s", a->name, name,
-		  (unsigned long long)st.index, mpp_err_name(err));
+	sim_trace(s, "publish %s %s=%llu and %zu more: %s", a->name, c.name[0],
+		  (unsigned long long)c.st[0].index, c.n - 1,
+		  mpp_err_name(err));
 	if (err == MPP_OK && done.waiting)
 		return;
 	/* Said at once: nothing changed, because a device was quicker. */
 	p->on = false;
 	if (err == MPP_OK)
-		check_answer(s, account, store, st.index, done.serial);
+		check_answer(s, account, store, c.st[0].index, done.serial);
 	else
 		s->n.refused++;
 }
@@ -83,24 +118,22 @@ static void by_operator(struct sim *s, uint32_t account, uint32_t store)
 /* False: this device cannot ask now. */
 static bool by_device(struct sim *s, struct sim_device *d, uint32_t store)
 {
-	char name[16];
-	mpp_store_status st = {
-		.index = s->a[d->account].store[store].next_index + 1};
+	static struct change_set c;
 
 	if (d->client == NULL || !d->connected || d->asked != 0)
 		return false;
-	publish_store_name(store, name);
-	st.store = (mpp_bytes){(const uint8_t *)name, strlen(name)};
-	if (mpp_client_publish(d->client, &st, 1, device_instant(s, d),
+	c.n = 0;
+	add_change(s, &c, store, s->a[d->account].store[store].next_index + 1);
+	if (mpp_client_publish(d->client, c.st, 1, device_instant(s, d),
 			       &d->asked) != MPP_OK) {
 		d->asked = 0;
 		return false;
 	}
 	s->a[d->account].store[store].next_index++;
 	d->asked_store = store;
-	d->asked_index = st.index;
-	sim_trace(s, "device %u asks to publish %s=%llu", d->number, name,
-		  (unsigned long long)st.index);
+	d->asked_index = c.st[0].index;
+	sim_trace(s, "device %u asks to publish %s=%llu", d->number, c.name[0],
+		  (unsigned long long)c.st[0].index);
 	device_settle(s, d);
 	return true;
 }

@@ -46,6 +46,8 @@ void report_add(struct report *r, const struct sim *s, unsigned cell)
 		    sizeof(r->service) / sizeof(uint64_t));
 	add(r->latency, s->latency, SIM_LATENCY);
 	r->latency_n += s->latency_n;
+	add(r->whole, s->whole, SIM_LATENCY);
+	r->whole_n += s->whole_n;
 	r->virtual_us += s->now;
 	r->device_us += s->now * s->p.devices;
 	keep_larger(&r->latency_max, s->latency_max);
@@ -186,6 +188,8 @@ static void print_json(const struct report *r, const struct options *o,
 		",\"virtual_s\":%.3f,\"device_days\":%.4f"
 		",\"cpu_s\":%.3f,\"p50_us\":%" PRIu64 ",\"p99_us\":%" PRIu64
 		",\"p999_us\":%" PRIu64 ",\"max_us\":%" PRIu64
+		",\"whole_p50_us\":%" PRIu64 ",\"whole_p99_us\":%" PRIu64
+		",\"large\":%" PRIu64 ",\"packets_again\":%" PRIu64
 		",\"missing_max_us\":%" PRIu64 ",\"calm_max_us\":%" PRIu64
 		",\"digest\":\"%016" PRIx64 "\"",
 		r->service.challenges, r->service.refused, r->service.renewed,
@@ -193,7 +197,10 @@ static void print_json(const struct report *r, const struct options *o,
 		r->service.repeats, (double)r->virtual_us / 1e6,
 		days(r->device_us), cpu_s, percentile(r, 500),
 		percentile(r, 990), percentile(r, 999), r->latency_max,
-		r->missing_max, r->took_max, r->digest);
+		share(r->whole, r->whole_n, 500),
+		share(r->whole, r->whole_n, 990), r->service.large,
+		r->service.packets_again, r->missing_max, r->took_max,
+		r->digest);
 }
 
 static void print_cells_json(const struct cell *cells, FILE *to)
@@ -301,6 +308,14 @@ static void print_result(const struct report *r, FILE *to)
 		"%.1f ms, 99.9 %% %.1f ms, longest %.1f s\n",
 		ms(percentile(r, 500)), ms(percentile(r, 990)),
 		ms(percentile(r, 999)), ms(r->latency_max) / 1000);
+	(void)fprintf(
+		to,
+		"complete    from the first change to holding all: median "
+		"%.1f ms, 99 %% %.1f ms; datagrams of several packets "
+		"%" PRIu64 ", packets sent again %" PRIu64 "\n",
+		ms(share(r->whole, r->whole_n, 500)),
+		ms(share(r->whole, r->whole_n, 990)), r->service.large,
+		r->service.packets_again);
 	(void)fprintf(to,
 		      "converged   longest time a reachable device lacked "
 		      "something %.1f s; all had everything %.1f s after the "

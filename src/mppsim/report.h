@@ -20,6 +20,7 @@ struct report {
 	mpp_service_counters service;
 	uint64_t virtual_us, device_us;
 	uint64_t latency[SIM_LATENCY], latency_n, latency_max;
+	uint64_t whole[SIM_LATENCY], whole_n;
 	uint64_t missing_max, took_max;
 	uint64_t digest;    /* of the last run */
 	struct cell *cells; /* of the ladder; NULL: another scenario */

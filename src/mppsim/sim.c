@@ -69,6 +69,8 @@ static mpp_service_config limits(const struct params *p)
 		.commit_bytes = COMMIT_BYTES,
 		.devices_per_account = devices / accounts + 1,
 		.stores_per_account = 128,
+		.snapshots = p->snapshots != 0 ? (uint32_t)p->snapshots
+					       : MPP_NO_SNAPSHOTS,
 		.lease_ms = (uint32_t)(p->lease / 1000),
 		.renew_s = (uint32_t)(p->renew / 1000000),
 		.renew_packets = (uint32_t)p->renew_packets,

@@ -36,7 +36,7 @@
 #define SIM_NO_SLOT UINT32_MAX
 
 enum {
-	SIM_STORES = 40,
+	SIM_STORES = 128,
 	SIM_OUTBOX = 256,
 	SIM_PUBLISHING = 64, /* at most on their way */
 	SIM_RECORDED = 1024, /* datagrams kept by the replayer */
@@ -199,6 +199,7 @@ struct sim_device {
 	/* What it must come to hold: */
 	uint64_t target; /* serial; 0: nothing is missing */
 	uint64_t since;  /* when it began to be missing */
+	uint64_t lacks;  /* since when it did not hold everything */
 	uint64_t reach;  /* it can be reached since then */
 	bool gone;       /* is the service to notice that it is silent? */
 	uint64_t taken;  /* its newest packet that the service took */
@@ -308,6 +309,8 @@ struct sim {
 	uint64_t calm_at, took; /* until everybody had everything */
 	uint64_t latency[SIM_LATENCY];
 	uint64_t latency_n, latency_max;
+	uint64_t whole[SIM_LATENCY]; /* until a device held everything */
+	uint64_t whole_n;
 	uint64_t missing_max; /* longest that one who could be reached lacked */
 };
 
@@ -400,6 +403,9 @@ void publish_answered(struct sim *s, struct sim_device *d, int status);
 /* The service crashed: who waits will not be answered. */
 void publish_crashed(struct sim *s);
 void publish_store_name(uint32_t store, char name[16]);
+/* The digest that a store has with this index. */
+mpp_bytes publish_digest(const struct sim *s, uint32_t store, uint64_t index,
+			 uint8_t room[MPP_DIGEST_MAX]);
 
 /* ---- stranger.c ---- */
 void stranger_garbage(struct sim *s);
@@ -410,6 +416,9 @@ mpp_addr stranger_addr(struct sim *s);
 /* ---- hostile.c ---- */
 /* A datagram of a device passes him. True: it does not go on. */
 bool hostile_sees(struct sim *s, struct sim_device *d, struct datagram *g);
+/* A packet to a device passes him: he may send a changed copy, too. */
+void hostile_copies(struct sim *s, const struct sim_device *d,
+		    const struct datagram *g);
 /* His address for a device, and the device that has it. NULL: none. */
 mpp_addr hostile_addr(const struct sim_device *d);
 struct sim_device *hostile_returns(struct sim *s, const mpp_addr *a);

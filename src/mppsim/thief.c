@@ -91,7 +91,7 @@ static mpp_err first_packet(struct sim *s, mpp_client *c,
 	mpp_err err;
 
 	write_config(s, d, &k);
-	err = mpp_client_init(c, mpp_client_size(), &k, &crypto, &c);
+	err = mpp_client_init(c, mpp_client_size_for(1), &k, &crypto, &c);
 	if (err != MPP_OK)
 		return err;
 	mpp_client_connect(c, sim_instant(s));
@@ -110,7 +110,7 @@ static void send_as(struct sim *s, const struct sim_device *d)
 {
 	const mpp_addr from = {
 		.ip = {172, 18, 0, 1}, .port = THIEF_PORT, .family = 4};
-	mpp_client *c = calloc(1, mpp_client_size());
+	mpp_client *c = calloc(1, mpp_client_size_for(1));
 	struct datagram g;
 	mpp_err err = MPP_ERR_NOMEM;
 

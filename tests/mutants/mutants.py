@@ -136,7 +136,7 @@ MUTANTS = [
      "(m->type == MSG_NOTIFY || m->type == MSG_STATUS ||",
      "(m->type != MSG_NONE || m->type == MSG_STATUS ||", [REQUESTS]),
     ("a repetition is not acknowledged", "src/role/client_data.c",
-     "const bool asked = (h->flags & FLAG_ACK_WANTED) != 0;",
+     "const bool asked = (in->h.flags & FLAG_ACK_WANTED) != 0;",
      "const bool asked = false;", [DELIVER]),
     ("a full queue of events loses publications", "src/role/client_data.c",
      "\tif (no_room(c))\n\t\treturn MPP_ERR_LIMIT;\n", "", [DELIVER]),

@@ -12,7 +12,7 @@ import pytest
 from conftest import ROOT, program
 
 TIER = os.environ.get("MPP_TIER", "")
-# Twelve scenarios: at least 200 seeds by default, 1,000 in --ci, 100,000 in
+# Thirteen scenarios: at least 200 seeds by default, 1,000 in --ci, 100,000 in
 # --long; and the ladder, of which every cell is run.
 SEEDS = {"": 20, "ci": 100, "long": 9100}[TIER]
 LADDER_SEEDS = {"": 200, "ci": 600, "long": 12000}[TIER]
@@ -43,6 +43,8 @@ SCENARIOS = {
               "handshakes_checked", "copies_tried", "checked"],
     "renewal": ["renewed", "lost", "duplicated", "repeats", "challenges",
                 "restarts", "by_device"],
+    "large": ["large", "packets_again", "forged", "replayed", "lost",
+              "restarts", "moves"],
 }
 LADDER = ("ladder", 6, 4, 5)  # losses, round trips, NATs
 REPRODUCE = re.compile(r"^reproduce: mppsim (.*)$", re.M)
@@ -263,7 +265,7 @@ def test_commands_of_the_document():
     text = (ROOT / "docs" / "simulator.md").read_text()
     blocks = re.findall(r"^```sh\n(.*?)^```", text, re.M | re.S)
     lines = "".join(blocks).splitlines()
-    assert len(lines) == 4
+    assert len(lines) == 5
     for line in lines:
         name, *words = shlex.split(line, comments=True)
         done = subprocess.run([program(name), *words], capture_output=True,
