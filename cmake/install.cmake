@@ -33,6 +33,8 @@ install(FILES ${CMAKE_BINARY_DIR}/exported/mpp.pc
   DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 install(DIRECTORY include/mpp DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
   FILES_MATCHING PATTERN "*.h")
+install(FILES packaging/wireshark/mpp.lua
+  DESTINATION ${CMAKE_INSTALL_DATADIR}/mpp/wireshark)
 install(FILES man/mpp.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
 install(FILES man/mppd.conf.5 DESTINATION ${CMAKE_INSTALL_MANDIR}/man5)
 install(FILES man/mppd.8 man/mppctl.8 DESTINATION ${CMAKE_INSTALL_MANDIR}/man8)

@@ -78,7 +78,8 @@ def test_all_is_there(prefix):
         *(f"include/mpp/{path.name}"
           for path in (ROOT / "include" / "mpp").glob("*.h")),
         "share/man/man1/mpp.1", "share/man/man5/mppd.conf.5",
-        "share/man/man8/mppctl.8", "share/man/man8/mppd.8"}
+        "share/man/man8/mppctl.8", "share/man/man8/mppd.8",
+        "share/mpp/wireshark/mpp.lua"}
 
 
 @pytest.mark.parametrize("name", ["sbin/mppd", "bin/mppctl", "bin/mpp"])
