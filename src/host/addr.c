@@ -112,14 +112,25 @@ static bool label_ok(const char *label, size_t len)
 	return true;
 }
 
-/* Labels with dots between them. The last one is not all digits: only an
- * address ends so, and "1.2" is not what resolvers make of it. */
+/* As resolvers read one: decimal, octal or hexadecimal. */
+static bool is_number(const char *label)
+{
+	const bool hex = label[0] == '0' &&
+			 (label[1] == 'x' || label[1] == 'X');
+	const char *digits = hex ? label + 2 : label;
+
+	return *label != '\0' &&
+	       strspn(digits, hex ? "0123456789abcdefABCDEF" : "0123456789") ==
+		       strlen(digits);
+}
+
+/* Labels with dots between them. The last one is no number: only an address
+ * ends so, and resolvers make 127.0.0.1 of "127.1" and of "0x7f000001". */
 static bool name_ok(const char *name)
 {
 	const char *last = strrchr(name, '.');
 
-	last = last != NULL ? last + 1 : name;
-	if (*last != '\0' && strspn(last, "0123456789") == strlen(last))
+	if (is_number(last != NULL ? last + 1 : name))
 		return false;
 	for (;;) {
 		const size_t n = strcspn(name, ".");
@@ -142,8 +153,13 @@ const char *addr_endpoint_wrong(const char *text, char out[ADDR_ENDPOINT])
 		return why;
 	if (p.bracketed && (why = read_v6(&p, &a)) != NULL)
 		return why;
-	if (!p.bracketed && !read_v4(&p, &a) && !name_ok(p.host))
+	if (p.bracketed || read_v4(&p, &a)) {
+		if (addr_is_wildcard(&a))
+			return "nobody can connect to the address of all "
+			       "addresses";
+	} else if (!name_ok(p.host)) {
 		return "the host is neither a name nor an IP address";
+	}
 	(void)snprintf(out, ADDR_ENDPOINT, p.bracketed ? "[%s]:%u" : "%s:%u",
 		       p.host, p.port);
 	return NULL;

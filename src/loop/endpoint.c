@@ -54,26 +54,45 @@ static bool label_ok(const char *label, size_t len)
 	return true;
 }
 
-/* Only an address ends in a label of digits; what resolvers make of "1.2" or
- * "127.1" is not what was meant. */
+/* A number as resolvers read one: decimal, octal or hexadecimal. */
+static bool is_number(const char *p, size_t n)
+{
+	const bool hex = n > 1 && p[0] == '0' && (p[1] == 'x' || p[1] == 'X');
+	const char *digits = hex ? "0123456789abcdefABCDEF" : "0123456789";
+
+	return n > 0 && strspn(hex ? p + 2 : p, digits) >= (hex ? n - 2 : n);
+}
+
+/* Only an address ends in a number; resolvers make 127.0.0.1 of "127.1" and of
+ * "0x7f000001", and that is not what was meant. A dot may end a name. */
 static bool looks_like_ipv4(const char *host)
 {
-	const char *dot = strrchr(host, '.');
-	const char *last = dot == NULL ? host : dot + 1;
+	size_t end = strlen(host), at;
 
-	return *last != '\0' && strspn(last, "0123456789") == strlen(last);
+	if (end > 0 && host[end - 1] == '.')
+		end--;
+	for (at = end; at > 0 && host[at - 1] != '.';)
+		at--;
+	return is_number(host + at, end - at);
+}
+
+static const char *v4_wrong(const char *host)
+{
+	struct in_addr v4;
+
+	if (inet_pton(AF_INET, host, &v4) != 1)
+		return "the host is not an IPv4 address";
+	return v4.s_addr == htonl(INADDR_ANY) ? "0.0.0.0 is nobody's address"
+					      : NULL;
 }
 
 static const char *name_wrong(const char *host)
 {
-	struct in_addr v4;
 	const char *at = host;
 	size_t n;
 
 	if (looks_like_ipv4(host))
-		return inet_pton(AF_INET, host, &v4) == 1
-			       ? NULL
-			       : "the host is not an IPv4 address";
+		return v4_wrong(host);
 	for (;;) {
 		n = strcspn(at, ".");
 		if (!label_ok(at, n))
@@ -90,9 +109,11 @@ static const char *v6_wrong(const char *host)
 {
 	struct in6_addr v6;
 
-	return inet_pton(AF_INET6, host, &v6) == 1
-		       ? NULL
-		       : "what stands in brackets is not an IPv6 address";
+	if (inet_pton(AF_INET6, host, &v6) != 1)
+		return "what stands in brackets is not an IPv6 address";
+	if (IN6_IS_ADDR_V4MAPPED(&v6))
+		return "write it as an IPv4 address";
+	return IN6_IS_ADDR_UNSPECIFIED(&v6) ? "[::] is nobody's address" : NULL;
 }
 
 /* Where the host lies, and what follows it: nothing or ":port". */
