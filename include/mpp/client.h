@@ -70,10 +70,11 @@ typedef struct mpp_client_config {
 	/** Names of the stores to hear of (copied); none: all. */
 	mpp_bytes stores[MPP_FILTER_MAX];
 	size_t n_stores;
-	uint64_t acknowledge;   /**< publication serial that the app holds */
-	uint32_t lease_ms;      /**< lease to ask for; 0: the service's */
-	uint32_t keepalive_ms;  /**< heartbeat after this silence; 0: a third
-				     of the lease, at most 25 s */
+	uint64_t acknowledge; /**< publication serial that the app holds */
+	uint32_t lease_ms;    /**< lease to ask for; 0: the service's */
+	/** Heartbeat after this silence; 0: what the path is found to last, at
+	 * least 14 s and at most three quarters of the lease. */
+	uint32_t keepalive_ms;
 	uint32_t renew_s;       /**< make fresh keys within this time [86400],
 				10..604800; after twice as long the old
 				ones are not used */
@@ -156,6 +157,7 @@ typedef enum mpp_client_event_kind {
 				 udf is what it showed. Never accepted; the
 				 client goes on trying, so close it to end */
 	MPP_EV_CLOSED,      /**< the service closed (status), or we did */
+	MPP_EV_KEEPALIVE,   /**< keepalive_ms is another than before */
 } mpp_client_event_kind;
 
 typedef struct mpp_client_event {
@@ -178,11 +180,12 @@ typedef struct mpp_client_event {
 	mpp_addr endpoint; /**< own external endpoint; family 0: unsaid */
 	uint64_t now_s;    /**< the service's clock, s since 1970; 0 */
 	uint32_t lease_ms;
-	uint64_t serial;   /**< of the publication or vector; 0: unsaid */
-	bool more;         /**< the next part follows */
-	bool reset;        /**< serials were taken back: take this one */
-	uint32_t rtt_us;   /**< newest sample; 0: none */
-	mpp_bytes message; /**< for mpp_client_store_next() */
+	uint64_t serial;       /**< of the publication or vector; 0: unsaid */
+	bool more;             /**< the next part follows */
+	bool reset;            /**< serials were taken back: take this one */
+	uint32_t rtt_us;       /**< smoothed; 0: no sample yet */
+	uint32_t keepalive_ms; /**< it speaks after so much silence */
+	mpp_bytes message;     /**< for mpp_client_store_next() */
 	uint16_t n_stores;
 } mpp_client_event;
 
@@ -221,6 +224,20 @@ MPP_MUSTCHECK mpp_err mpp_client_publish(mpp_client *c,
 					 uint32_t *request);
 /** Say goodbye: the next mpp_client_send() gives a Close; MPP_EV_CLOSED. */
 void mpp_client_close(mpp_client *c, mpp_instant now);
+
+/** For how long the client may be silent on this path, and how that was found
+ * (docs/protocol.md section 8). */
+typedef struct mpp_client_keepalive_info {
+	uint32_t interval_ms; /**< it speaks after so much silence */
+	uint32_t low_ms;      /**< what the path is known to last, and */
+	uint32_t high_ms;     /**< what it is known not to; 0: nothing */
+	bool settled;         /**< nothing more to be found out for now */
+	uint32_t proved;      /**< probes whose answer came so late */
+	uint32_t missed;      /**< probes whose answer never came */
+	uint32_t restarted;   /**< probes that were no silence after all */
+} mpp_client_keepalive_info;
+
+void mpp_client_keepalive(const mpp_client *c, mpp_client_keepalive_info *out);
 
 /** UDF of the device key. */
 void mpp_client_udf(const mpp_client *c, uint8_t udf[MPP_UDF_LEN]);

@@ -34,6 +34,8 @@ typedef struct mpp_service_config {
 				       [64]: 18528 each; MPP_NO_SNAPSHOTS:
 				       what does not fit a packet goes in
 				       several datagrams */
+	uint32_t probes;       /**< devices that are silent to measure their
+				       path [256]: 32 each */
 	uint32_t devices;      /**< enrolled keys [1024]: 192 each */
 	uint32_t accounts;     /**< [256]: 328 each */
 	uint32_t stores;       /**< store entries of all accounts and
@@ -257,7 +259,7 @@ typedef struct mpp_connection_info {
 	bool subscribed;
 	uint64_t acknowledged; /**< publication serial */
 	mpp_addr endpoint;
-	uint32_t rtt_us;    /**< newest sample; 0 when there is none */
+	uint32_t rtt_us;    /**< smoothed; 0 when there is no sample */
 	uint32_t silent_ms; /**< since its last authentic packet */
 	uint32_t lease_ms;
 } mpp_connection_info;
@@ -298,6 +300,8 @@ MPP_MUSTCHECK mpp_err mpp_service_fingerprint(const mpp_service *s, int suite,
 	X(renewed, "replaced by one with fresh keys")               \
 	X(keys_ended, "ended because of old keys")                  \
 	X(moved, "paths moved to a new address")                    \
+	X(probes, "keepalive probes answered late")                 \
+	X(path_lost, "answers that told of a path that was dead")   \
 	X(closed, "connections closed by the device")               \
 	X(offline, "devices gone offline")                          \
 	X(requests, "requests answered")                            \
@@ -326,6 +330,7 @@ const mpp_service_counters *mpp_service_count(const mpp_service *s);
 	X(bindings)          \
 	X(half_open)         \
 	X(paths)             \
+	X(probes)            \
 	X(devices)           \
 	X(accounts)          \
 	X(stores)            \

@@ -377,6 +377,7 @@ static void note_event(mpp_loop *l, const mpp_client_event *ev, mpp_instant now)
 		loop_attempt_over(l);
 		return;
 	case MPP_EV_SAVE:
+	case MPP_EV_KEEPALIVE:
 	case MPP_EV_PUBLICATION:
 		return;
 	}

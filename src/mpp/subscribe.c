@@ -73,6 +73,8 @@ static const char *name_of(mpp_client_event_kind kind)
 		return "refused";
 	case MPP_EV_KEY_CHANGED:
 		return "key-changed";
+	case MPP_EV_KEEPALIVE:
+		return "keepalive";
 	case MPP_EV_SAVE:
 	case MPP_EV_RESPONSE:
 		return NULL;
@@ -90,6 +92,9 @@ static int show_json(const struct subscription *s, const mpp_client_event *ev)
 	} else if (ev->kind == MPP_EV_CONNECTED) {
 		show_json_endpoint(&w, ev);
 		mpp_json_uint(&w, "lease_ms", ev->lease_ms);
+		mpp_json_uint(&w, "keepalive_ms", ev->keepalive_ms);
+	} else if (ev->kind == MPP_EV_KEEPALIVE) {
+		mpp_json_uint(&w, "keepalive_ms", ev->keepalive_ms);
 	} else if (ev->kind != MPP_EV_LOST) {
 		json_end_of(&w, ev, mpp_loop_last_error(s->loop));
 	}
@@ -125,7 +130,8 @@ static int use(struct subscription *s, const mpp_client_event *ev)
 {
 	int code;
 
-	if (name_of(ev->kind) == NULL)
+	if (name_of(ev->kind) == NULL ||
+	    (ev->kind == MPP_EV_KEEPALIVE && !s->o->json))
 		return GO_ON;
 	code = s->o->json ? show_json(s, ev) : show_text(s, ev);
 	if (code != 0)

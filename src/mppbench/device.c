@@ -101,6 +101,7 @@ void device_events(struct load *l, uint32_t device, bool *news)
 			*news = true;
 			break;
 		case MPP_EV_RESPONSE:
+		case MPP_EV_KEEPALIVE:
 			break;
 		case MPP_EV_LOST:
 			lose(l, device, "lost its connection", &ev);

@@ -17,6 +17,7 @@ mpp_service_config memory_config(const struct conf *c)
 		.paths = (uint32_t)c->paths,
 		.snapshots = c->snapshots != 0 ? (uint32_t)c->snapshots
 					       : MPP_NO_SNAPSHOTS,
+		.probes = (uint32_t)c->probes,
 		.devices = (uint32_t)c->devices,
 		.accounts = (uint32_t)c->accounts,
 		.stores = (uint32_t)c->stores,

@@ -81,8 +81,10 @@ static void take_store(struct sim *s, struct sim_device *d,
 	t = &a->store[i];
 	/* Hearing again what was forgotten says nothing of delays. */
 	if (t->n != 0 && st->index == t->c[t->n - 1].index &&
-	    st->index > d->newest[i])
+	    st->index > d->newest[i]) {
 		note_latency(s, s->now - t->c[t->n - 1].at);
+		keepalive_heard(s, d, t->c[t->n - 1].at);
+	}
 	if (st->index > d->newest[i])
 		d->newest[i] = st->index;
 	d->index[i] = st->index;
@@ -415,6 +417,8 @@ void check_end(struct sim *s)
 
 	check_memory(s);
 	check_network(s);
+	for (i = 0; i < s->p.devices; i++)
+		keepalive_check(s, &s->d[i]);
 	for (i = 0; mpp_service_pool(s->service, i, &pool); i++) {
 		if (strcmp(pool.name, "bindings") == 0)
 			bindings = pool.used;

@@ -11,7 +11,7 @@ static const char *kind_name(mpp_client_event_kind k)
 {
 	static const char *const name[] = {
 		"?",    "save",    "connected",   "publication", "response",
-		"lost", "refused", "key changed", "closed",
+		"lost", "refused", "key changed", "closed",      "keepalive",
 	};
 
 	return (size_t)k < sizeof(name) / sizeof(name[0]) ? name[k] : "?";
@@ -49,6 +49,7 @@ void device_init(struct sim *s, uint32_t number)
 	}
 	d->config.mode = MPP_MODE_SUBSCRIBE;
 	d->config.suite = MPP_SUITE_25519;
+	d->config.keepalive_ms = (uint32_t)(s->p.keepalive / 1000);
 	d->config.have_invitation = true;
 	random_bytes(r, d->config.device_secret, 32);
 	random_bytes(r, d->config.instance, MPP_INSTANCE_LEN);
@@ -148,6 +149,7 @@ static void take(struct sim *s, struct sim_device *d,
 	case MPP_EV_CLOSED:
 		d->connected = false;
 		break;
+	case MPP_EV_KEEPALIVE:
 	case MPP_EV_KEY_CHANGED:
 		/* A broken bit in a Challenge can look like this. */
 		break;
@@ -187,6 +189,7 @@ void device_settle(struct sim *s, struct sim_device *d)
 					      d->number);
 		}
 	} while (take_events(s, d, false));
+	keepalive_look(s, d);
 	queue_set(&s->queue, sim_timer(d->number, DEVICE_CLIENT),
 		  mpp_client_deadline(d->client).us);
 }

@@ -28,6 +28,8 @@ void nat_new(struct sim *s, struct sim_device *d)
 			  : (enum nat_kind)s->p.nat;
 	n->timeout =
 		rng_between(&s->nat, s->p.nat_timeout, s->p.nat_timeout_max);
+	if (s->p.nat_steps != 0)
+		n->timeout = keepalive_life(d);
 	n->preserves = rng_chance(&s->nat, s->p.nat_preserve);
 	n->incoming = rng_chance(&s->nat, s->p.nat_incoming);
 	n->outside ^= 1;

@@ -172,6 +172,7 @@ void net_from_device(struct sim *s, struct sim_device *d, mpp_bytes data)
 	static const uint8_t zero[16];
 	struct datagram g;
 
+	d->spoke = s->now;
 	if (!net_up(d)) {
 		s->n.unreachable++;
 		return;

@@ -31,6 +31,7 @@ void report_add(struct report *r, const struct sim *s, unsigned cell)
 {
 	if (r->cells != NULL)
 		add_cell(&r->cells[cell], s);
+	keepalive_add(r->steps, s);
 	r->runs++;
 	if (s->failed && r->failed++ == 0) {
 		r->first_failed = s->seed;
@@ -330,6 +331,8 @@ void report_print(const struct report *r, const struct options *o, double cpu_s,
 		print_json(r, o, cpu_s, to);
 		if (r->cells != NULL)
 			print_cells_json(r->cells, to);
+		if (o->p.nat_steps != 0)
+			keepalive_json(r->steps, to);
 		(void)fputs("}\n", to);
 		return;
 	}
@@ -342,6 +345,8 @@ void report_print(const struct report *r, const struct options *o, double cpu_s,
 		      days(r->device_us), cpu_s, speed(r, cpu_s));
 	if (r->cells != NULL)
 		print_cells(r->cells, to);
+	if (o->p.nat_steps != 0)
+		keepalive_print(r->steps, to);
 	print_network(r, to);
 	print_result(r, to);
 	if (r->runs == 1)

@@ -24,6 +24,7 @@ struct report {
 	uint64_t missing_max, took_max;
 	uint64_t digest;    /* of the last run */
 	struct cell *cells; /* of the ladder; NULL: another scenario */
+	struct sim_step steps[SIM_STEPS];
 };
 
 /* cell: of the ladder, if it is one. */

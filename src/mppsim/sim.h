@@ -5,6 +5,7 @@
  *   sim.c      life: set up, run, calm down, judge
  *   net.c      links: delay, loss, copies, reordering, broken bits
  *   nat.c      a NAT in front of each device
+ *   keepalive.c  do devices find out how long it lasts?
  *   host.c     the service's host: commits, crashes, restarts
  *   device.c   a device's host: saved state, application
  *   fault.c    restarts, moves, outages, partitions, wrong clocks
@@ -46,6 +47,7 @@ enum {
 	SIM_SHAPES = 8,
 	SIM_UNPROVED = 4,   /* addresses on their way to be proved */
 	SIM_OVERHEARD = 64, /* first packets that the flooder saw */
+	SIM_STEPS = 5,      /* lives of mappings, with nat-steps */
 };
 
 /* Faults planted in the world, to see that the invariants notice. */
@@ -211,6 +213,17 @@ struct sim_device {
 		uint64_t at;   /* for the first time then */
 	} unproved[SIM_UNPROVED];
 	uint32_t n_unproved;
+	uint64_t spoke;         /* newest datagram of it */
+	uint64_t settled_at;    /* it knows how long its NAT lasts; 0: not */
+	uint64_t heard_settled; /* publications since then, */
+	uint64_t lost; /* of them, those that came only when it spoke */
+};
+
+/* What devices behind NATs of one kind found out. */
+struct sim_step {
+	uint64_t devices, least_ms, most_ms, probes, restarted;
+	uint64_t settled; /* the last one, at that time */
+	uint64_t heard, lost;
 };
 
 /* What the service sent to and got from an address since its start. */
@@ -367,6 +380,21 @@ bool nat_in(struct sim *s, struct sim_device *d, const mpp_addr *to,
 void nat_rebind(struct sim *s, struct sim_device *d);
 /* The outside address that was used last; a device without NAT has one. */
 mpp_addr nat_seen(const struct sim_device *d);
+
+/* ---- keepalive.c ---- */
+/* How long its mappings live, with nat-steps. */
+uint64_t keepalive_life(const struct sim_device *d);
+unsigned keepalive_step(const struct sim_device *d);
+/* After every call of the client. */
+void keepalive_look(struct sim *s, struct sim_device *d);
+/* It hears for the first time of what is durable since `at`. */
+void keepalive_heard(struct sim *s, struct sim_device *d, uint64_t at);
+/* At the end. */
+void keepalive_check(struct sim *s, const struct sim_device *d);
+/* to: SIM_STEPS of them. */
+void keepalive_add(struct sim_step *to, const struct sim *s);
+void keepalive_print(const struct sim_step *steps, FILE *to);
+void keepalive_json(const struct sim_step *steps, FILE *to);
 
 /* ---- host.c ---- */
 void host_start(struct sim *s);

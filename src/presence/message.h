@@ -44,7 +44,7 @@ struct msg {
 	bool json;        /* JSON text, not JSON-B: answer in kind */
 	uint32_t present; /* bit FIELD_x */
 	uint64_t serial, acknowledge, timeout_ms, status, now_s, ticks,
-		leap_seconds, connection_timeout_ms, newest;
+		leap_seconds, connection_timeout_ms, newest, probe_ms;
 	bool more, reset;
 	uint8_t bitmask[4];
 	mpp_addr endpoint;

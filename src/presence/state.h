@@ -150,7 +150,7 @@ struct binding {
 	uint64_t acked;     /* publication serial that the device holds */
 	uint64_t filter[2]; /* by store number; all ones: also later ones */
 	struct rtt rtt;
-	uint32_t sample_us;  /* newest RTT sample */
+	uint32_t probe;      /* record of a probe that waits, or NONE */
 	uint32_t sent_us;    /* low bits: when the newest publication went */
 	uint32_t sent_index; /* low bits of its datagram index */
 	uint32_t seen_ms;    /* last authentic packet */
@@ -217,6 +217,17 @@ struct snapshot {
 	uint8_t plain[DATAGRAM_MAX];
 };
 
+/* Beside a binding whose device is silent to see how long its path lasts: the
+ * answer that it waits for. */
+struct waiting_probe {
+	uint32_t link;
+	uint32_t serial; /* of the request */
+	uint64_t index;  /* of its datagram */
+	uint64_t due_us; /* monotonic */
+	uint8_t tries;   /* answers sent */
+	bool json;
+};
+
 struct hash {
 	uint32_t *bucket; /* lent */
 	uint32_t mask;
@@ -224,7 +235,7 @@ struct hash {
 
 struct presence {
 	struct pool accounts, devices, entries, invitations, bindings, halves;
-	struct pool trials, snapshots;
+	struct pool trials, snapshots, probes;
 	struct hash by_name, by_key, by_secret;
 	struct heap due; /* bindings by deadline */
 	uint32_t hash_seed;
@@ -263,6 +274,11 @@ static inline struct trial *trial_at(const struct presence *p, uint32_t i)
 static inline struct snapshot *snapshot_at(const struct presence *p, uint32_t i)
 {
 	return pool_at(&p->snapshots, i);
+}
+static inline struct waiting_probe *probe_at(const struct presence *p,
+					     uint32_t i)
+{
+	return pool_at(&p->probes, i);
 }
 static inline struct invitation *invitation_at(const struct presence *p,
 					       uint32_t i)

@@ -104,7 +104,7 @@ static mpp_err init(struct mpp_client *c, const mpp_client_config *k)
 	memcpy(c->invitation, k->invitation, MPP_INVITATION_LEN);
 	c->held = k->acknowledge;
 	c->ask_lease_ms = k->lease_ms;
-	c->ask_keepalive_ms = k->keepalive_ms;
+	keepalive_init(&c->keepalive, k->keepalive_ms);
 	c->renew_s = k->renew_s != 0 ? k->renew_s : RENEW_S;
 	c->renew_packets = k->renew_packets != 0 ? k->renew_packets
 						 : RENEW_PACKETS;
@@ -157,6 +157,21 @@ void mpp_client_udf(const mpp_client *c, uint8_t udf[MPP_UDF_LEN])
 	memcpy(udf, c->udf, MPP_UDF_LEN);
 }
 
+void mpp_client_keepalive(const mpp_client *c, mpp_client_keepalive_info *out)
+{
+	const struct keepalive *k = &c->keepalive;
+
+	*out = (mpp_client_keepalive_info){
+		.interval_ms = keepalive_interval_ms(k),
+		.low_ms = k->low_ms,
+		.high_ms = k->high_ms,
+		.settled = keepalive_settled(k),
+		.proved = k->answered,
+		.missed = k->missed,
+		.restarted = k->restarted,
+	};
+}
+
 /* ---- events ---- */
 
 struct event_slot *client_event(struct mpp_client *c,
@@ -172,6 +187,7 @@ struct event_slot *client_event(struct mpp_client *c,
 	e->buffer = ASSEMBLY_NONE;
 	e->ev.kind = kind;
 	e->ev.rtt_us = link_cur(c)->rtt.smooth_us;
+	e->ev.keepalive_ms = keepalive_interval_ms(&c->keepalive);
 	return e;
 }
 
@@ -272,6 +288,7 @@ void client_restart(struct mpp_client *c, mpp_time now)
 {
 	c->state = CLIENT_CONNECTING;
 	c->renewing = false;
+	keepalive_stop(&c->keepalive);
 	mem_wipe(c->attempts, sizeof(c->attempts));
 	mem_wipe(link_next(c), sizeof(struct link));
 	c->failures = 0;
@@ -419,8 +436,6 @@ static bool unanswered(const struct mpp_client *c, mpp_time now)
 
 void mpp_client_tick(mpp_client *c, mpp_instant now)
 {
-	struct link *l = link_cur(c);
-
 	if (c->state == CLIENT_CONFIRMING &&
 	    time_due(time_plus(link_next(c)->made, CONFIRM_LIFE_US), now.mono))
 		client_restart_next(c, now.mono);
@@ -431,11 +446,11 @@ void mpp_client_tick(mpp_client *c, mpp_instant now)
 		lose(c, now.mono);
 		return;
 	}
+	keepalive_tick(&c->keepalive, now.mono);
 	if (c->requests[0].type == MSG_NONE &&
-	    time_due(time_plus(l->spoke,
-			       (uint64_t)client_keepalive_ms(c) * 1000),
+	    time_due(keepalive_deadline(&c->keepalive, link_cur(c)->spoke),
 		     now.mono))
-		(void)client_queue(c, MSG_HEARTBEAT);
+		client_heartbeat(c, now.mono);
 }
 
 mpp_time mpp_client_deadline(const mpp_client *c)

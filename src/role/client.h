@@ -7,6 +7,7 @@
  *   client_data.c     data packets from the service
  *   client_send.c     data packets to the service
  *   client_stream.c   identifiers, and another network
+ *   client_keepalive.c  how long it may be silent
  *
  * Contract for the outside: mpp/client.h. */
 #ifndef ROLE_CLIENT_H
@@ -15,6 +16,7 @@
 #include <mpp/client.h>
 
 #include "presence/message.h"
+#include "role/client_keepalive.h"
 #include "rud/connect.h"
 #include "rud/noise.h"
 #include "rud/datagram.h"
@@ -39,9 +41,9 @@ enum {
 	MOVE_PAUSE_US = 30000000, /* between reconnects for a new endpoint */
 	MOVE_WAIT_US = 5000000,   /* for the service to challenge it */
 	CHALLENGES = 2,           /* of the new path and of the old one */
-	KEEPALIVE_MAX_MS = 25000,
-	RENEW_S = 86400,         /* fresh keys: after this time, */
-	RENEW_PACKETS = 1 << 23, /* or so many packets in a direction */
+	PROBE_GRACE_US = 1000000, /* beside four PTO */
+	RENEW_S = 86400,          /* fresh keys: after this time, */
+	RENEW_PACKETS = 1 << 23,  /* or so many packets in a direction */
 	RENEW_MIN_S = 10,
 	RENEW_MAX_S = 604800,
 	RENEW_SPREAD = 16,        /* up to this part of it earlier */
@@ -110,7 +112,8 @@ struct request_slot {
 	uint32_t index;     /* low bits of its newest datagram */
 	unsigned tries;
 	mpp_time first, sent;
-	uint16_t len; /* publish: its members, encoded */
+	uint32_t probe_ms; /* heartbeat: when to answer it; 0: at once */
+	uint16_t len;      /* publish: its members, encoded */
 	uint8_t body[PACKET_PLAIN_MAX];
 };
 
@@ -155,7 +158,7 @@ struct mpp_client {
 	bool have_invitation;
 	uint8_t invitation[MPP_INVITATION_LEN];
 	uint32_t ask_lease_ms;
-	uint32_t ask_keepalive_ms;
+	struct keepalive keepalive;
 	uint32_t renew_s, renew_packets;
 	bool unlinkable;
 
@@ -206,6 +209,7 @@ struct mpp_client {
 	bool closing;
 	bool told_key; /* KEY_CHANGED was given */
 	bool lost;     /* LOST was given */
+	uint32_t told_keepalive_ms;
 
 	struct event_slot events[EVENTS];
 	unsigned event_head, event_n;
@@ -319,8 +323,9 @@ void client_put_request(const struct mpp_client *c, mpp_json_writer *w,
 			enum msg_type type, mpp_bytes body, uint32_t serial);
 /* Queue a request. NULL: no room. */
 struct request_slot *client_queue(struct mpp_client *c, enum msg_type type);
+/* A heartbeat, which may ask for a probe of the path. */
+void client_heartbeat(struct mpp_client *c, mpp_time now);
 /* The request under way is over; the next one moves up. */
 void client_dequeue(struct mpp_client *c);
-uint32_t client_keepalive_ms(const struct mpp_client *c);
 
 #endif

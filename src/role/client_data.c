@@ -128,6 +128,15 @@ static void take_challenge(struct mpp_client *c, struct link *l, mpp_time now)
 	memcpy(l->challenges[l->n_challenges - 1], v.p, v.len);
 }
 
+static void take_path_lost(struct mpp_client *c)
+{
+	uint64_t ms;
+
+	if (ext_has(&c->in.ext, EXT_PATH_LOST) &&
+	    ext_get_int(c->in.ext.v[EXT_PATH_LOST], &ms) == MPP_OK)
+		keepalive_path_lost(&c->keepalive, ms);
+}
+
 static bool same_endpoint(const mpp_addr *a, const mpp_addr *b)
 {
 	return a->port == b->port && a->family == b->family &&
@@ -174,7 +183,7 @@ static bool answers_request(const struct mpp_client *c)
 }
 
 /* An answer to the request under way. */
-static void take_answer(struct mpp_client *c, mpp_bytes message)
+static void take_answer(struct mpp_client *c, mpp_bytes message, mpp_time now)
 {
 	struct request_slot *r = &c->requests[0];
 	bool status = r->type == MSG_STATUS_REQUEST;
@@ -192,7 +201,38 @@ static void take_answer(struct mpp_client *c, mpp_bytes message)
 			e->ev.request = r->number;
 		}
 	}
+	if (r->probe_ms != 0)
+		(void)keepalive_answered(&c->keepalive, r->serial, now);
+	else
+		keepalive_alive(&c->keepalive, now);
 	client_dequeue(c);
+}
+
+/* The service has the heartbeat with a Probe, and answers it in time: it is
+ * the device's turn to be silent. */
+static void take_probe_ack(struct mpp_client *c, const struct link *l,
+			   const struct rud_header *h)
+{
+	const struct request_slot *r = &c->requests[0];
+
+	if (c->msg.type != MSG_NONE || (h->flags & FLAG_ACK) == 0 ||
+	    r->type == MSG_NONE || r->serial == 0 || r->probe_ms == 0 ||
+	    r->index != h->ack_index)
+		return;
+	keepalive_waits(&c->keepalive,
+			4 * (uint64_t)rtt_pto_us(&l->rtt) + PROBE_GRACE_US);
+	client_dequeue(c);
+}
+
+/* The late answer to a probe. While there is more to find out, the next one
+ * goes out in place of its acknowledgement. */
+static void take_late(struct mpp_client *c, mpp_time now)
+{
+	if (c->msg.type == MSG_STATUS &&
+	    keepalive_answered(&c->keepalive, c->msg.acknowledge, now) &&
+	    c->requests[0].type == MSG_NONE &&
+	    keepalive_probe(&c->keepalive, now) != 0)
+		client_heartbeat(c, now);
 }
 
 static void take_message(struct mpp_client *c, struct link *l,
@@ -221,7 +261,9 @@ static void take_message(struct mpp_client *c, struct link *l,
 	case MSG_PUBLISH_RESPONSE:
 	case MSG_ERROR:
 		if (answers_request(c))
-			take_answer(c, message);
+			take_answer(c, message, now.mono);
+		else if (l == link_cur(c))
+			take_late(c, now.mono);
 		notice_move(c, now.mono);
 		break;
 	case MSG_NONE:
@@ -264,6 +306,8 @@ void client_confirmed(struct mpp_client *c, mpp_instant now)
 	c->lost = false;
 	c->have_invitation = false;
 	link_cur(c)->spoke = now.mono;
+	keepalive_connected(&c->keepalive, link_cur(c)->lease_ms);
+	c->told_keepalive_ms = keepalive_interval_ms(&c->keepalive);
 	/* Requests that were under way start again here. */
 	for (i = 0; i < REQUESTS; i++)
 		c->requests[i].serial = 0;
@@ -281,6 +325,16 @@ void client_confirmed(struct mpp_client *c, mpp_instant now)
 		give_publication(c, first);
 	c->first_len = 0;
 	c->first_serial = 0;
+}
+
+/* The application hears of another interval, when there is room. */
+static void tell_keepalive(struct mpp_client *c)
+{
+	const uint32_t ms = keepalive_interval_ms(&c->keepalive);
+
+	if (ms != c->told_keepalive_ms &&
+	    client_event(c, MPP_EV_KEEPALIVE, false) != NULL)
+		c->told_keepalive_ms = ms;
 }
 
 /* A message needs a place in the queue of events; without one the packet
@@ -338,7 +392,12 @@ static mpp_err take_datagram(struct mpp_client *c, struct link *l,
 	if (no_room(c))
 		return MPP_ERR_LIMIT;
 	note_ack(l, in, now.mono);
+	if (l == link_cur(c)) {
+		take_probe_ack(c, l, &in->h);
+		take_path_lost(c);
+	}
 	take_message(c, l, message, now);
+	tell_keepalive(c);
 	return MPP_OK;
 }
 

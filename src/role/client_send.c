@@ -31,15 +31,12 @@ void client_dequeue(struct mpp_client *c)
 	memset(&c->requests[REQUESTS - 1], 0, sizeof(c->requests[0]));
 }
 
-uint32_t client_keepalive_ms(const struct mpp_client *c)
+void client_heartbeat(struct mpp_client *c, mpp_time now)
 {
-	uint32_t third = c->links[c->cur].lease_ms / 3;
+	struct request_slot *r = client_queue(c, MSG_HEARTBEAT);
 
-	if (c->ask_keepalive_ms != 0)
-		return c->ask_keepalive_ms;
-	if (third == 0 || third > KEEPALIVE_MAX_MS)
-		return KEEPALIVE_MAX_MS;
-	return third;
+	if (r != NULL && c->mode == MPP_MODE_SUBSCRIBE)
+		r->probe_ms = keepalive_probe(&c->keepalive, now);
 }
 
 static void put_filter(const struct mpp_client *c, mpp_json_writer *w)
@@ -66,6 +63,8 @@ void client_put_request(const struct mpp_client *c, mpp_json_writer *w,
 	}
 	if (type == MSG_PUBLISH_REQUEST)
 		mpp_json_literal(w, "StoreStatus", body);
+	if (type == MSG_HEARTBEAT && c->requests[0].probe_ms != 0)
+		mpp_json_uint(w, "Probe", c->requests[0].probe_ms);
 	if (serial != 0)
 		mpp_json_uint(w, "Serial", serial);
 	mpp_json_uint(w, "Acknowledge", c->held);
@@ -227,6 +226,11 @@ static mpp_err send_request(struct mpp_client *c, mpp_instant now, mpp_buf *out)
 	r->tries++;
 	r->sent = l->spoke = now.mono;
 	r->index = (uint32_t)l->tx_next;
+	if (r->probe_ms != 0)
+		keepalive_asked(&c->keepalive, r->probe_ms, r->serial,
+				now.mono);
+	else
+		keepalive_spoke(&c->keepalive);
 	return send_message(c, l, r, 0, out);
 }
 
@@ -265,6 +269,13 @@ static mpp_err spent_next(struct mpp_client *c, mpp_time now)
 	return MPP_ERR_AGAIN;
 }
 
+/* What is no request goes out, and keeps the path alive as well. */
+static void spoke(struct mpp_client *c, mpp_time now)
+{
+	link_cur(c)->spoke = now;
+	keepalive_spoke(&c->keepalive);
+}
+
 mpp_err client_send_data(struct mpp_client *c, mpp_instant now, mpp_buf *out)
 {
 	struct link *l = link_cur(c);
@@ -280,12 +291,12 @@ mpp_err client_send_data(struct mpp_client *c, mpp_instant now, mpp_buf *out)
 	if (client_stream_spent(c, l))
 		return spent(c, now.mono);
 	if (l->n_challenges != 0) {
-		l->spoke = now.mono;
+		spoke(c, now.mono);
 		return send_response(c, l, out);
 	}
 	if (client_serving(c) && time_due(request_at(c), now.mono))
 		return send_request(c, now, out);
-	l->spoke = now.mono;
+	spoke(c, now.mono);
 	return send_acknowledge(c, l, c->held, 0, out);
 }
 
@@ -303,8 +314,7 @@ static mpp_time serving_deadline(const struct mpp_client *c)
 	if (c->requests[0].type != MSG_NONE)
 		at = request_at(c);
 	else
-		at = time_plus(l->spoke,
-			       (uint64_t)client_keepalive_ms(c) * 1000);
+		at = keepalive_deadline(&c->keepalive, l->spoke);
 	return c->state == CLIENT_CONNECTED ? earlier(at, l->renew) : at;
 }
 

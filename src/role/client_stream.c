@@ -134,6 +134,7 @@ static bool take_along(struct mpp_client *c, struct link *l, mpp_time now)
 	l->challenged.us = l->elsewhere.us = 0;
 	if (r->type == MSG_NONE)
 		(void)client_queue(c, MSG_HEARTBEAT);
+	r->probe_ms = 0; /* to be answered at once */
 	r->tries = 0;
 	r->first = now;
 	return true;
@@ -144,6 +145,7 @@ void mpp_client_moved(mpp_client *c, mpp_instant now)
 	struct link *l = link_cur(c);
 	const bool along = client_serving(c) && take_along(c, l, now.mono);
 
+	keepalive_network(&c->keepalive, 0, 0);
 	if (c->state == CLIENT_IDLE || c->state == CLIENT_DONE ||
 	    (along && c->state == CLIENT_CONNECTED))
 		return;

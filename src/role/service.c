@@ -50,6 +50,7 @@ static void cut_all(struct cut *c, struct mpp_service *s,
 	cut_pool(c, &p->halves, sizeof(struct half_open), k->half_open);
 	cut_pool(c, &p->trials, sizeof(struct trial), k->paths);
 	cut_pool(c, &p->snapshots, sizeof(struct snapshot), k->snapshots);
+	cut_pool(c, &p->probes, sizeof(struct waiting_probe), k->probes);
 	cut_hash(c, &p->by_name, k->accounts);
 	cut_hash(c, &p->by_key, k->devices);
 	cut_hash(c, &p->by_secret, k->invitations);
@@ -78,6 +79,7 @@ static mpp_service_config effective(const mpp_service_config *config)
 	set_default(&k.snapshots, 64);
 	if (k.snapshots == MPP_NO_SNAPSHOTS)
 		k.snapshots = 0;
+	set_default(&k.probes, 256);
 	set_default(&k.devices, 1024);
 	set_default(&k.accounts, 256);
 	set_default(&k.stores, 4096);
@@ -100,10 +102,10 @@ static bool possible(const mpp_service_config *k)
 {
 	return k->bindings < (1u << 28) && k->half_open < (1u << 28) &&
 	       k->paths < (1u << 28) && k->snapshots < (1u << 20) &&
-	       k->devices < (1u << 28) && k->accounts < (1u << 28) &&
-	       k->stores < (1u << 28) && k->invitations < (1u << 28) &&
-	       k->operations < (1u << 20) && k->commit_bytes >= 32768 &&
-	       k->commit_bytes <= (1u << 30) &&
+	       k->probes < (1u << 28) && k->devices < (1u << 28) &&
+	       k->accounts < (1u << 28) && k->stores < (1u << 28) &&
+	       k->invitations < (1u << 28) && k->operations < (1u << 20) &&
+	       k->commit_bytes >= 32768 && k->commit_bytes <= (1u << 30) &&
 	       k->stores_per_account <= STORE_NUMBERS &&
 	       k->lease_min_ms >= 1000 && k->lease_min_ms <= k->lease_max_ms &&
 	       k->lease_ms >= k->lease_min_ms &&
@@ -135,6 +137,7 @@ size_t mpp_service_size(const mpp_service_config *config)
 	cut(&c, sizeof(struct half_open), k.half_open);
 	cut(&c, sizeof(struct trial), k.paths);
 	cut(&c, sizeof(struct snapshot), k.snapshots);
+	cut(&c, sizeof(struct waiting_probe), k.probes);
 	for (i = 0; i < 3; i++)
 		cut_hash(&c, &h, buckets[i]);
 	cut(&c, sizeof(struct heap_entry), k.bindings);
@@ -348,6 +351,8 @@ void service_arm(struct mpp_service *s, uint32_t slot, mpp_time now)
 		at = other < at ? other : at;
 		other = keys_deadline(s, b);
 		at = other < at ? other : at;
+		other = service_probe_deadline(s, b);
+		at = other < at ? other : at;
 	}
 	heap_set(&s->state.due, slot, at);
 }
@@ -443,6 +448,10 @@ static void run_due(struct mpp_service *s, uint32_t slot, mpp_instant now,
 		service_end_keys(s, slot, now, out);
 	} else if (trial_deadline(s, b) <= now.mono.us) {
 		service_path_due(s, slot, now, out);
+		service_arm(s, slot, now.mono);
+	} else if (b->state != BINDING_INITIAL &&
+		   service_probe_deadline(s, b) <= now.mono.us) {
+		service_probe_due(s, slot, now, out);
 		service_arm(s, slot, now.mono);
 	} else if (b->state != BINDING_INITIAL &&
 		   publish_deadline(s, b, now.mono) <= now.mono.us) {

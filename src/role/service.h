@@ -12,6 +12,7 @@
  *   service_remove.c   removing devices and accounts
  *   service_path.c     where a device is, and proving it
  *   service_stream.c   stream identifiers of a running connection
+ *   service_keepalive.c  for how long its path lasts
  *   service_ticket.c   tokens: opening them, giving new ones
  *   service_reset.c    telling a client that its connection is gone
  *   service_info.c     looking at the state
@@ -122,6 +123,7 @@ struct incoming {
 	uint64_t index;        /* of the datagram */
 	size_t len;            /* of the datagram */
 	const uint8_t *stream; /* its StreamId, or NULL */
+	uint32_t seen_ms;      /* when the device was heard before */
 };
 
 /* A packet being written, straight into the outbox. */
@@ -136,6 +138,7 @@ struct request {
 	const struct msg *m;
 	struct outgoing o;
 	struct msg_common common;
+	uint32_t lost_ms; /* PathLost of the answer; 0: none */
 };
 
 struct mpp_service {
@@ -392,6 +395,25 @@ size_t service_stream_len(const struct binding *b, const mpp_addr *to);
 MPP_MUSTCHECK mpp_err service_stream_put(struct mpp_service *s, uint32_t slot,
 					 const mpp_addr *to, uint8_t *plain,
 					 size_t *len);
+
+/* ---- service_keepalive.c ---- */
+/* A heartbeat asks for a late answer. False: it is to be answered now. */
+bool service_probe_wait(struct mpp_service *s, const struct request *q);
+/* A packet with this index was opened: who speaks is not silent any more. */
+void service_probe_packet(struct mpp_service *s, struct binding *b,
+			  uint64_t index);
+/* When the late answer is due, or UINT64_MAX. */
+uint64_t service_probe_deadline(const struct mpp_service *s,
+				const struct binding *b);
+void service_probe_due(struct mpp_service *s, uint32_t slot, mpp_instant now,
+		       mpp_outbox *out);
+/* Forget the probe, if there is one. */
+void service_probe_end(struct mpp_service *s, struct binding *b);
+/* The silence after which a publication was sent in vain, when the device has
+ * just spoken; 0: it was not. */
+uint32_t service_path_lost(const struct binding *b, const struct incoming *in);
+/* Put PathLost before the answer that is about to be written. */
+void service_put_lost(const struct mpp_service *s, struct request *q);
 
 /* ---- service_ticket.c ---- */
 /* Open a token into s->ticket, which the caller wipes. 0, or the status of

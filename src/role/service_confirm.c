@@ -149,6 +149,7 @@ uint32_t service_half_open(struct mpp_service *s, const struct admission *ad,
 	b = binding_at(&s->state, slot);
 	b->state = BINDING_INITIAL;
 	b->side = half;
+	b->probe = NONE;
 	b->device = ad->device;
 	b->lease_ms = service_lease(s, s->msg.timeout_ms);
 	b->request = (uint32_t)s->msg.serial;
@@ -188,6 +189,7 @@ void service_free(struct mpp_service *s, uint32_t slot)
 	heap_set(&s->state.due, slot, UINT64_MAX);
 	service_path_end(s, b);
 	service_large_end(s, b);
+	service_probe_end(s, b);
 	mem_wipe(b, sizeof(*b));
 	b->generation = generation;
 	pool_give(&s->state.bindings, slot);
@@ -407,7 +409,6 @@ static void sample(struct binding *b, uint64_t index, mpp_instant now)
 	if (index != 0 || b->rtt.smooth_us != 0)
 		return;
 	rtt_sample(&b->rtt, took);
-	b->sample_us = took;
 }
 
 bool service_confirm(struct mpp_service *s, const struct incoming *in,

@@ -66,10 +66,8 @@ static void take_header_ack(struct mpp_service *s, struct binding *b,
 	    (b->flags & BIND_HEADER_ACKED) != 0 ||
 	    h->ack_index != b->sent_index)
 		return;
-	if (!large) {
+	if (!large)
 		rtt_sample(&b->rtt, took);
-		b->sample_us = took;
-	}
 	b->tries = 0;
 	b->flags |= BIND_HEADER_ACKED;
 	b->flags &= (uint8_t)~BIND_REPLACED;
@@ -124,6 +122,10 @@ static bool begin_answer(struct mpp_service *s, struct request *q,
 {
 	if (!service_begin(s, q->in.slot, q->in.out, q->m->json, &q->o))
 		return false;
+	if (q->lost_ms != 0) {
+		service_put_lost(s, q);
+		s->count.path_lost++;
+	}
 	msg_begin(&q->o.w, type);
 	return true;
 }
@@ -309,6 +311,18 @@ static void status(struct mpp_service *s, struct request *q)
 	}
 }
 
+/* An acknowledgement of the packet alone. */
+static void answer_ack(struct mpp_service *s, struct request *q)
+{
+	struct outgoing o;
+
+	if (!service_begin(s, q->in.slot, q->in.out, false, &o))
+		return;
+	if (service_finish(s, q->in.slot, &o, q->in.from, 0, &q->in,
+			   q->in.out) != MPP_OK)
+		s->count.send_errors++;
+}
+
 static void heartbeat(struct mpp_service *s, struct request *q)
 {
 	struct binding *b = binding_at(&s->state, q->in.slot);
@@ -316,7 +330,10 @@ static void heartbeat(struct mpp_service *s, struct request *q)
 
 	/* What is under way in several packets need not begin again. */
 	if (!service_behind(s, b) || b->snapshot != NONE) {
-		answer_plain(s, q);
+		if (b->snapshot == NONE && service_probe_wait(s, q))
+			answer_ack(s, q);
+		else
+			answer_plain(s, q);
 		return;
 	}
 	if (begin_answer(s, q, MSG_STATUS))
@@ -543,18 +560,6 @@ static void dispatch(struct mpp_service *s, struct request *q)
 	answer_error(s, q, MPP_STATUS_MALFORMED, "no such request");
 }
 
-/* An acknowledgement of the packet alone, when it was asked for. */
-static void answer_ack(struct mpp_service *s, struct request *q)
-{
-	struct outgoing o;
-
-	if (!service_begin(s, q->in.slot, q->in.out, false, &o))
-		return;
-	if (service_finish(s, q->in.slot, &o, q->in.from, 0, &q->in,
-			   q->in.out) != MPP_OK)
-		s->count.send_errors++;
-}
-
 static void take_request(struct mpp_service *s, struct request *q)
 {
 	struct binding *b = binding_at(&s->state, q->in.slot);
@@ -607,6 +612,7 @@ static void take_datagram(struct mpp_service *s, struct incoming *in,
 	struct request *q = &s->request;
 
 	*q = (struct request){.in = *in, .m = &s->msg};
+	q->lost_ms = service_path_lost(binding_at(&s->state, in->slot), in);
 	q->common = service_common(s, in->from, in->now.wall, 0);
 	if (readable != MPP_OK) {
 		s->count.malformed++;
@@ -643,9 +649,11 @@ static mpp_err take_opened(struct mpp_service *s, struct incoming *in,
 			    s, in, readable == MPP_OK ? s->msg.acknowledge : 0))
 			return MPP_ERR_AGAIN;
 	} else {
+		in->seen_ms = b->seen_ms;
 		b->seen_ms = ms_of(in->now.mono);
 		service_enter(s, in->slot, EVENT_PACKET, in->now, in->out);
 	}
+	service_probe_packet(s, b, in->index);
 	service_path_packet(s, in, response,
 			    s->msg.type != MSG_ENDPOINT_REQUEST);
 	take_header_ack(s, b, h, in->now);
@@ -659,7 +667,7 @@ static mpp_err take_opened(struct mpp_service *s, struct incoming *in,
 mpp_err service_data(struct mpp_service *s, mpp_buf in, const mpp_addr *from,
 		     mpp_instant now, mpp_outbox *out)
 {
-	struct incoming i = {from, now, out, NONE, 0, in.len, NULL};
+	struct incoming i = {from, now, out, NONE, 0, in.len, NULL, 0};
 	struct rud_header h;
 	struct stream st;
 	mpp_err err = streamid_open(&s->crypto, s->sid_key, in.p, &st);

@@ -114,7 +114,7 @@ bool mpp_service_connection_next(const mpp_service *s, const mpp_device_info *d,
 		.subscribed = (b->flags & BIND_SUBSCRIBED) != 0,
 		.acknowledged = b->acked,
 		.endpoint = b->path,
-		.rtt_us = b->sample_us,
+		.rtt_us = b->rtt.smooth_us,
 		.silent_ms = ms_of(now.mono) - b->seen_ms,
 		.lease_ms = b->lease_ms,
 	};
@@ -159,23 +159,26 @@ bool mpp_service_pool(const mpp_service *s, unsigned i, mpp_pool_info *out)
 		*out = pool_info("paths", &p->trials);
 		return true;
 	case 3:
-		*out = pool_info("devices", &p->devices);
+		*out = pool_info("probes", &p->probes);
 		return true;
 	case 4:
-		*out = pool_info("accounts", &p->accounts);
+		*out = pool_info("devices", &p->devices);
 		return true;
 	case 5:
-		*out = pool_info("stores", &p->entries);
+		*out = pool_info("accounts", &p->accounts);
 		return true;
 	case 6:
-		*out = pool_info("invitations", &p->invitations);
+		*out = pool_info("stores", &p->entries);
 		return true;
 	case 7:
+		*out = pool_info("invitations", &p->invitations);
+		return true;
+	case 8:
 		*out = (mpp_pool_info){"operations", s->waiting.n,
 				       s->config.operations,
 				       3 * sizeof(struct change)};
 		return true;
-	case 8:
+	case 9:
 		*out = pool_info("snapshots", &p->snapshots);
 		return true;
 	default:

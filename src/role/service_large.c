@@ -170,8 +170,7 @@ bool service_large_acked(struct mpp_service *s, struct binding *b,
 	const struct datagram_ack a = datagram_acked(&n->d, bits);
 
 	if (a.sample && (a.prompt || b->rtt.smooth_us == 0)) {
-		b->sample_us = (uint32_t)now.mono.us - n->sent_us;
-		rtt_sample(&b->rtt, b->sample_us);
+		rtt_sample(&b->rtt, (uint32_t)now.mono.us - n->sent_us);
 	}
 	if (a.news)
 		b->tries = 0;

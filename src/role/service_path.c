@@ -168,7 +168,6 @@ static void move(struct mpp_service *s, struct binding *b)
 	/* No packet goes to two addresses under one sequence. */
 	service_large_end(s, b);
 	b->rtt = (struct rtt){0, 0};
-	b->sample_us = 0;
 	b->tries = 0;
 	b->flags &=
 		(uint8_t) ~(BIND_IN_FLIGHT | BIND_HEADER_ACKED | BIND_REPLACED);

@@ -21,6 +21,7 @@ void service_list_end(struct outgoing *o, struct wr *w)
 {
 	ext_put_end(w);
 	o->w.p = w->p + w->n;
+	o->w.cap = w->cap - w->n;
 }
 
 size_t service_list_len(const struct outgoing *o)

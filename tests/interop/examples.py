@@ -548,6 +548,13 @@ def packets(noise):
     add("missing", up, sid,
         m.Header(7, m.FINAL | m.ACK, ack_index=9, ack_bits=5), *empty,
         *jsonb_pieces(held))
+    add("keepalive-probe", up, sid, m.Header(8, m.FINAL), *empty,
+        *jsonb_pieces({"PresenceHeartbeat": {
+            "Probe": 28000, "Serial": 8, "Acknowledge": SERIAL}}))
+    add("path-lost", down, CLIENT_ID,
+        m.Header(10, m.FINAL | m.ACK, ack_index=9, ack_bits=1),
+        *list_pieces({"PathLost": m.put_int(39980)}),
+        *jsonb_pieces({"PresenceStatus": common(9)}))
     add("removed", down, CLIENT_ID, m.Header(4), *list_pieces({
         "Close": m.put_close(403,
                              "this device was removed from its account")}))

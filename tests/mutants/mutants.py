@@ -20,6 +20,8 @@ LENGTHS = "role/test_threats_lengths"
 MOVED = "role/test_moved"
 LARGE = "role/test_large"
 DATAGRAM = "rud/test_datagram"
+KEEPALIVE = "role/test_keepalive"
+SEARCH = "role/test_client_keepalive"
 # The simulator, with every fault at once, and some of its other scenarios.
 SIM = "mppsim"
 SIM_ATTACK = "mppsim attack"
@@ -28,6 +30,45 @@ SIM_CLOCKS = "mppsim clocks"
 SIM_NAT = "mppsim nat"
 
 MUTANTS = [
+    ("keepalive: the interval rises without proof", "src/role/client_keepalive.c",
+     "\tif (k->state == KEEPALIVE_SILENT &&\n\t    time_due(time_plus(k->asked,",
+     "\tif (k->state == KEEPALIVE_ASKED ||\n\t    time_due(time_plus(k->asked,",
+     [KEEPALIVE, SEARCH]),
+    ("keepalive: a device that spoke counts as silent", "src/role/client_keepalive.c",
+     "\tk->restarted++;\n\trest(k);\n", "\tk->restarted++;\n",
+     [KEEPALIVE, SEARCH]),
+    ("keepalive: a missed probe is ignored", "src/role/client_keepalive.c",
+     "\t\tk->high_ms = k->probe_ms;\n", "\t\tk->high_ms = 0;\n",
+     [KEEPALIVE, SEARCH]),
+    ("keepalive: a crashed service counts as a dead path", "src/role/client_keepalive.c",
+     "void keepalive_stop(struct keepalive *k)\n{\n"
+     "\tif (k->state != KEEPALIVE_REST)",
+     "void keepalive_stop(struct keepalive *k)\n{\n"
+     "\tif (k->state == KEEPALIVE_ASKED)", [KEEPALIVE, SEARCH]),
+    ("keepalive: PathLost is ignored", "src/role/client_keepalive.c",
+     "\tif (ms <= k->low_ms)\n", "\tif (ms == 0)\n", [KEEPALIVE, SEARCH]),
+    ("keepalive: a device is silent for longer than its lease",
+     "src/role/client_keepalive.c",
+     "k->limit_ms = lease_ms - lease_ms / 4;", "k->limit_ms = 2 * lease_ms;",
+     [KEEPALIVE, SEARCH]),
+    ("keepalive: the service never tells of a dead path", "src/role/service_keepalive.c",
+     "if (b->snapshot != NONE || (b->flags & BIND_IN_FLIGHT) == 0 ||",
+     "if (b->snapshot != NONE || (b->flags & BIND_IN_FLIGHT) != 0 ||",
+     [KEEPALIVE]),
+    ("keepalive: a few lost datagrams are a dead path", "src/role/service_keepalive.c",
+     "b->tries < LOST_REPEATS", "b->tries < 1", [KEEPALIVE]),
+    ("keepalive: another network lasts as long", "src/role/client_stream.c",
+     "\tkeepalive_network(&c->keepalive, 0, 0);\n", "", [KEEPALIVE]),
+    ("keepalive: a lost moment is a dead path",
+     "src/role/service_keepalive.c", "ago_ms >= LOST_MS &&",
+     "ago_ms >= 500 &&", [KEEPALIVE]),
+    ("keepalive: a late answer is sent once", "src/role/service_keepalive.c",
+     "if (p->tries == LATE_ANSWERS) {", "if (p->tries == 1) {", [KEEPALIVE]),
+    ("keepalive: who speaks is still waited for", "src/role/service_keepalive.c",
+     "if (b->probe != NONE && index > probe_at(&s->state, b->probe)->index)",
+     "if (b->probe != NONE && index == 0)", [KEEPALIVE]),
+    ("keepalive: a binding leaves its probe behind", "src/role/service_confirm.c",
+     "\tservice_probe_end(s, b);\n", "", [KEEPALIVE]),
     ("the replay check is skipped", "src/role/service_data.c",
      "if (!replay_fresh(&window, h->index)) {",
      "if (0 && !replay_fresh(&window, h->index)) {", [ADMIT]),
@@ -187,8 +228,8 @@ MUTANTS = [
     ("a device that is behind is not healed by its heartbeat",
      "src/role/service_data.c",
      "if (!service_behind(s, b) || b->snapshot != NONE) {\n"
-     "\t\tanswer_plain(s, q);",
-     "if (1) {\n\t\tanswer_plain(s, q);", [REQUESTS]),
+     "\t\tif (b->snapshot == NONE &&",
+     "if (1) {\n\t\tif (b->snapshot == NONE &&", [REQUESTS]),
     ("a silent device is offline too late", "src/presence/device.c",
      "[EVENT_DEADLINE] = {BINDING_CLOSED, ACT_OFFLINE},",
      "[EVENT_DEADLINE] = {BINDING_OVERDUE3, ACT_PROBE},", [REQUESTS]),
@@ -286,8 +327,8 @@ MUTANTS = [
      "src/role/client_connect.c", "\tc->timestamp_ms = newest;\n", "",
      [SIM_CLOCKS]),
     ("in the simulator, a device seldom speaks",
-     "src/role/client_send.c", "\treturn third;\n",
-     "\treturn 12 * third;\n", [SIM_NAT]),
+     "src/role/client_keepalive.c", "\treturn k->low_ms;\n",
+     "\treturn 12 * k->low_ms;\n", [SIM_NAT]),
     ("a reset is sent for any slot", "src/role/service_reset.c",
      "st.slot >= s->config.bindings", "false", [RESET]),
     ("a reset answers short packets", "src/role/service_reset.c",

@@ -326,6 +326,27 @@ def test_repetition_is_answered_again(service):
         assert (kind, members["Acknowledge"]) == ("PresenceStatus", 2)
 
 
+def test_a_probe_is_answered_late(service):
+    device = subscribed(service)
+    device.send(m.message("PresenceHeartbeat", Serial=2, Acknowledge=0,
+                          Probe=1500))
+    asked, index = time.monotonic(), device.index - 1
+    header, _, said = device.pump(WAIT)
+    assert said is None and header.flags == m.FINAL | m.ACK
+    assert header.ack_index == index
+    assert service.counters()["probes"] == 0
+    header, extensions, said = device.pump(WAIT)
+    assert time.monotonic() - asked >= 1.5
+    assert header.flags == m.FINAL | m.ACK_WANTED and extensions == {}
+    assert said["PresenceStatus"]["Acknowledge"] == 2
+    assert "StoreStatus" not in said["PresenceStatus"]
+    assert service.counters()["probes"] == 1
+    # Nothing that is longer than the lease is waited for.
+    for probe in (0, 60001, 2**64 - 1):
+        kind, members = device.request("PresenceHeartbeat", Probe=probe)
+        assert kind == "PresenceStatus" and "Status" not in members
+
+
 # ---- publications ----
 
 def test_unacknowledged_publication_comes_again(service):

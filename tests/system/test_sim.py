@@ -46,6 +46,8 @@ SCENARIOS = {
     "large": ["large", "packets_again", "forged", "replayed", "lost",
               "restarts", "moves"],
 }
+KEEPALIVE = "keepalive"
+KEEPALIVE_SEEDS = {"": 10, "ci": 40, "long": 1000}[TIER]
 LADDER = ("ladder", 6, 4, 5)  # losses, round trips, NATs
 REPRODUCE = re.compile(r"^reproduce: mppsim (.*)$", re.M)
 SEED_FILE = ROOT / "tests" / "sim" / "seeds.txt"
@@ -69,7 +71,8 @@ def test_every_scenario_is_run():
     done = sim("--list")
     assert done.returncode == 0
     listed = done.stdout.split("\n\n")[0]
-    assert re.findall(r"^  (\w+) ", listed, re.M) == [*SCENARIOS, LADDER[0]]
+    assert re.findall(r"^  (\w+) ", listed, re.M) == [
+        *SCENARIOS, KEEPALIVE, LADDER[0]]
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
@@ -113,6 +116,43 @@ def test_ladder_table():
     assert "cells       3 of 120 were run" in done.stdout
 
 
+def test_keepalive():
+    """Each NAT's life is found by 8 probes, nine tenths of it are used, and
+    then no publication is lost."""
+    r = good(KEEPALIVE, "--seeds", KEEPALIVE_SEEDS)
+    rows = r["keepalive"]
+    assert [row["nat_s"] for row in rows] == [15, 30, 60, 120, 300]
+    for row in rows:
+        life = row["nat_s"] * 1000
+        assert row["devices"] == KEEPALIVE_SEEDS, row
+        assert life * 0.9 <= row["least_ms"] <= row["most_ms"] < life, row
+        assert 1 <= row["probes"] <= 8 and row["lost"] == 0, row
+        assert row["heard"] > KEEPALIVE_SEEDS * 10, row
+    # Publications have come in the middle of a probe, too.
+    assert sum(row["restarted"] for row in rows) > 0
+    assert (r["lost"], r["losts"]) == (0, 0) and r["unmapped"] > 0
+
+
+def test_keepalive_table():
+    done = sim(KEEPALIVE, "--seed", 2)
+    assert done.returncode == 0
+    rows = re.findall(r"^ +(\d+) s +1 +([\d.]+) s +([\d.]+) s +(\d)",
+                      done.stdout, re.M)
+    assert [row[0] for row in rows] == ["15", "30", "60", "120", "300"]
+    assert rows[0][1:] == ("14.0", "14.0", "4")
+
+
+@pytest.mark.parametrize("setting, said", [
+    ("keepalive=20s", "device 0 is silent for 20000 ms, and its NAT lasts"),
+    ("lease=2m", "device 3 is silent for"),
+    ("duration=1h", "heard nothing since: give more days"),
+    ("rebind=5m", "and hears of something only when it speaks"),
+])
+def test_what_keepalive_must_find(setting, said):
+    done = sim(KEEPALIVE, "--seed", 2, "--set", setting)
+    assert done.returncode == 1 and said in done.stderr, done.stderr
+
+
 QUIET = ["calm", "--seed", 5]
 NAT = [*QUIET, "--set", "nat=port", "--set", "rebind=0s"]
 
@@ -124,18 +164,19 @@ def settings(**given):
 
 def test_a_mapping_lives_as_long_as_it_is_used():
     """Heartbeats are 20 s apart."""
-    lives = good(*NAT, *settings(nat_timeout="21s", nat_timeout_max="21s"))
+    nat = [*NAT, *settings(keepalive="20s")]
+    lives = good(*nat, *settings(nat_timeout="21s", nat_timeout_max="21s"))
     assert (lives["mappings"], lives["connects"], lives["unmapped"]) == (5, 5, 0)
-    dies = good(*NAT, *settings(nat_timeout="15s", nat_timeout_max="15s",
+    dies = good(*nat, *settings(nat_timeout="15s", nat_timeout_max="15s",
                                 nat_preserve="0%"))
     assert dies["mappings"] > 300 and dies["unmapped"] > 0
     assert dies["failed"] == 0 and dies["heard"] >= lives["heard"] / 2
-    same = good(*NAT, *settings(nat_timeout="15s", nat_timeout_max="15s",
+    same = good(*nat, *settings(nat_timeout="15s", nat_timeout_max="15s",
                                 nat_preserve="100%"))
     assert same["mappings"] > 300 and same["unmapped"] > 0
     assert same["connects"] == 5  # the same port: nothing to see
     # Between two heartbeats only publications come, and count if they may.
-    comes = good(*NAT, *settings(nat_timeout="19s", nat_timeout_max="19s",
+    comes = good(*nat, *settings(nat_timeout="19s", nat_timeout_max="19s",
                                  nat_incoming="100%", publish="2s"))
     assert comes["mappings"] < same["mappings"] / 5
 
@@ -258,7 +299,7 @@ def test_every_setting_is_documented():
     for name, (what, value, allowed) in listed.items():
         assert f"| `{name}` | {value} | {allowed} | {what} |" in document, name
         assert re.search(rf"^\.It Cm {name}$", manual, re.M), name
-    assert document.count("\n| `") == len(listed) + len(SCENARIOS) + 1
+    assert document.count("\n| `") == len(listed) + len(SCENARIOS) + 2
 
 
 def test_commands_of_the_document():

@@ -560,7 +560,7 @@ static void test_invitations_expire(void **state)
 	}
 	world_stop_service(&w);
 	world_start_service(&w); /* their records are gone as well */
-	assert_true(mpp_service_pool(w.s, 6, &p));
+	assert_true(mpp_service_pool(w.s, 7, &p));
 	assert_string_equal(p.name, "invitations");
 	assert_true(p.used >= 1 && p.used <= 4);
 }
@@ -708,7 +708,7 @@ static void test_too_many_invitations(void **state)
 					 (mpp_bytes){value, sizeof(value) - 1}),
 			MPP_OK);
 	}
-	assert_true(mpp_service_pool(w.s, 6, &p));
+	assert_true(mpp_service_pool(w.s, 7, &p));
 	assert_string_equal(p.name, "invitations");
 	assert_int_equal(p.used, 2);
 	assert_int_equal(invitation_at(&w.s->state, 0)->expires +
@@ -763,9 +763,10 @@ static void test_bill(void **state)
 		const char *name;
 		uint32_t bytes;
 	} rows[] = {
-		{"bindings", 276},    {"half_open", 144},  {"paths", 80},
-		{"devices", 192},     {"accounts", 328},   {"stores", 176},
-		{"invitations", 128}, {"operations", 264}, {"snapshots", 18528},
+		{"bindings", 276},    {"half_open", 144},   {"paths", 80},
+		{"probes", 32},       {"devices", 192},     {"accounts", 328},
+		{"stores", 176},      {"invitations", 128}, {"operations", 264},
+		{"snapshots", 18528},
 	};
 	mpp_pool_info p;
 	unsigned i;

@@ -265,6 +265,7 @@ static void test_a_challenge_of_the_old_network(void **state)
 
 	(void)state;
 	world_subscribed(&w, alice, 0, 1);
+	w.d[0].c->keepalive.fixed_ms = 20000;
 	world_run(&w, 5000000);
 	also = catch_challenge;
 	lose_refills = true;
@@ -981,6 +982,7 @@ static void unlinkable(unsigned rights)
 	world_connect(&w, 0);
 	world_run(&w, 3000000);
 	assert_int_equal(world_count(&w.d[0], MPP_EV_CONNECTED), 1);
+	w.d[0].c->keepalive.fixed_ms = 20000;
 }
 
 /* An hour of heartbeats and publications: no packet to the service has an

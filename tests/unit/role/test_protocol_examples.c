@@ -837,6 +837,7 @@ enum {
 	MOVED_RESPONSE = -5,
 	REFILL = -6,
 	RENEW = -7,
+	PATH_LOST = -8,
 };
 
 static const struct packet_row {
@@ -864,6 +865,8 @@ static const struct packet_row {
 	 "PresenceAcknowledge",
 	 MOVED_RESPONSE},
 	{"refill", false, {7, 5, 1, 0, 0, 6, 1}, NULL, REFILL},
+	{"keepalive-probe", true, {8, 1, 1, 0, 0, 0, 0}, "=probe", -1},
+	{"path-lost", false, {10, 5, 1, 0, 0, 9, 1}, "=status", PATH_LOST},
 	{"removed", false, {4, 1, 1, 0, 0, 0, 0}, NULL, 403},
 	{"fields",
 	 false,
@@ -910,6 +913,38 @@ static bool is_held(mpp_bytes message)
 	       m.acknowledge == UINT64_C(1699999999000000);
 }
 
+/* A heartbeat that asks for a probe, and an answer without a vector. */
+static bool is_probe(mpp_bytes message)
+{
+	struct msg m;
+	mpp_bytes rest;
+
+	return msg_decode(message, &m, &rest) == MPP_OK && rest.len == 0 &&
+	       m.type == MSG_HEARTBEAT && m.probe_ms == 28000 &&
+	       m.serial == 8 && m.acknowledge == UINT64_C(1700000000000001) &&
+	       m.present == (1u << FIELD_PROBE | 1u << FIELD_SERIAL |
+			     1u << FIELD_ACKNOWLEDGE);
+}
+
+static bool is_status(mpp_bytes message)
+{
+	struct msg m;
+	mpp_bytes rest;
+
+	return msg_decode(message, &m, &rest) == MPP_OK && rest.len == 0 &&
+	       m.type == MSG_STATUS && m.acknowledge == 9 &&
+	       m.now_s == UINT64_C(1700000000) && m.endpoint.port == 40000 &&
+	       !msg_has(&m, FIELD_SERIAL);
+}
+
+static bool is_named(const char *name, mpp_bytes message)
+{
+	if (strcmp(name, "=held") == 0)
+		return is_held(message);
+	return strcmp(name, "=probe") == 0 ? is_probe(message)
+					   : is_status(message);
+}
+
 static bool names_device(const struct ext *e)
 {
 	uint8_t id[16];
@@ -936,7 +971,9 @@ static bool has_extension(const struct ext *e, int what)
 	const enum ext_number n = what == PATH_CHALLENGE  ? EXT_PATH_CHALLENGE
 				  : what == PATH_RESPONSE ? EXT_PATH_RESPONSE
 				  : what == RENEW         ? EXT_RENEW
+				  : what == PATH_LOST     ? EXT_PATH_LOST
 							  : EXT_CLOSE;
+	uint64_t ms;
 
 	if (what == -1)
 		return e->present == 0;
@@ -949,6 +986,9 @@ static bool has_extension(const struct ext *e, int what)
 				      1u << EXT_PATH_RESPONSE) &&
 		       names_device(e) &&
 		       same(e->v[EXT_PATH_RESPONSE], data, sizeof(data));
+	if (what == PATH_LOST)
+		return e->present == 1u << n &&
+		       ext_get_int(e->v[n], &ms) == MPP_OK && ms == 39980;
 	return e->present == 1u << n &&
 	       (n == EXT_CLOSE || (n == EXT_RENEW && e->v[n].len == 0) ||
 		same(e->v[n], data, sizeof(data)));
@@ -967,7 +1007,8 @@ static bool says(mpp_bytes plain, const struct packet_row *row)
 	if (row->message != NULL && msg_decode(start, &m, &rest) != MPP_OK)
 		return false;
 	start.len -= rest.len;
-	if (row->message != NULL && row->message[0] == '=' && !is_held(start))
+	if (row->message != NULL && row->message[0] == '=' &&
+	    !is_named(row->message, start))
 		return false;
 	if (row->message != NULL && row->message[0] != '=' &&
 	    !same(get2(row->message, ".jsonb"), start.p, start.len))
