@@ -12,7 +12,9 @@
  * atomic rename: device key, instance, timestamp, account, endpoints,
  * fingerprints, service key. It writes MPP_EV_SAVE itself. It tries the
  * endpoints (IPv6 and IPv4 of every name) one after the other until one
- * answers, and resolves names anew when a connection is lost.
+ * answers, and resolves names anew when a connection is lost. When the address
+ * from which the service is reached changes, it takes a fresh socket and calls
+ * mpp_client_moved(), if the kernel tells of such changes (rtnetlink).
  *
  * Threads: one loop belongs to one thread. */
 #ifndef MPP_LOOP_H
@@ -42,6 +44,7 @@ typedef struct mpp_loop_config {
 	int timeout_ms;      /**< give up when never connected for this
 				        long; 0: never */
 	mpp_key_log key_log; /**< INSECURE: is told all keys; zeroed: nobody */
+	bool unlinkable;     /**< see mpp_client_config */
 } mpp_loop_config;
 
 /** Enrol this device with an invitation URI: makes a key if the state

@@ -4,7 +4,8 @@
  * One turn: take what the client has to say (writing its state where it asks
  * so), send what it has to send, give it one datagram or the time; sleep when
  * there was nothing. Sleeping is one epoll descriptor, which holds the socket,
- * a timer and the resolver, so that others may sleep on it too. */
+ * a timer, the resolver and news of the network, so that others may sleep on
+ * it too. */
 #include "loop/loop.h"
 
 #include <errno.h>
@@ -84,6 +85,7 @@ mpp_err loop_new(const char *dir, mpp_loop **out, mpp_loop_error *e)
 	l->attempt.deadline = MPP_TIME_NEVER;
 	l->epoll = epoll_create1(EPOLL_CLOEXEC);
 	l->timer = timerfd_create(CLOCK_BOOTTIME, TFD_NONBLOCK | TFD_CLOEXEC);
+	loop_network_open(l);
 	l->dir = strdup(dir);
 	l->memory = malloc(mpp_client_size());
 	if (l->dir == NULL || l->memory == NULL)
@@ -170,6 +172,7 @@ static mpp_err make_client(mpp_loop *l, const mpp_loop_config *config)
 	c.lease_ms = config->lease_ms;
 	c.keepalive_ms = config->keepalive_ms;
 	c.key_log = config->key_log;
+	c.unlinkable = config->unlinkable;
 	if (fill_stores(config, &c) != MPP_OK)
 		return loop_fail(&l->error, MPP_ERR_INVALID, EX_USAGE,
 				 "more than %d stores", MPP_FILTER_MAX);
@@ -447,7 +450,8 @@ static bool tick(mpp_loop *l, mpp_instant now)
  * @return whether anything was done */
 static bool turn(mpp_loop *l, mpp_instant now)
 {
-	return receive_one(l, now) || tick(l, now) || loop_attempt_step(l, now);
+	return loop_network_step(l, now) || receive_one(l, now) ||
+	       tick(l, now) || loop_attempt_step(l, now);
 }
 
 static uint64_t earliest(uint64_t a, uint64_t b)
@@ -463,6 +467,7 @@ static void arm(mpp_loop *l)
 
 	us = earliest(us, l->attempt.deadline.us);
 	us = earliest(us, l->give_up.us);
+	us = earliest(us, l->network.at.us);
 	if (us != MPP_TIME_NEVER.us) {
 		at.it_value.tv_sec = (time_t)(us / 1000000);
 		at.it_value.tv_nsec = (long)(us % 1000000) * 1000 + 1;
@@ -576,6 +581,7 @@ void mpp_loop_close(mpp_loop *l)
 		say_close(l);
 	loop_attempt_over(l);
 	loop_use_socket(l, -1);
+	loop_network_close(l);
 	if (l->hold >= 0)
 		(void)close(l->hold);
 	if (l->timer >= 0)

@@ -6,6 +6,7 @@
 #include <mpp/loop.h>
 
 #include "loop/attempt.h"
+#include "loop/network.h"
 #include "loop/state.h"
 
 struct mpp_loop {
@@ -14,7 +15,7 @@ struct mpp_loop {
 	mpp_crypto crypto;
 	void *memory; /* the client's */
 	mpp_client *client;
-	int epoll; /* holds the other two and what resolves names */
+	int epoll; /* holds the other two, what resolves names, the network */
 	int timer;
 	int socket; /* -1: none, then the client sleeps */
 	int hold;   /* the subscription's lock, or -1 */
@@ -26,6 +27,7 @@ struct mpp_loop {
 	mpp_time give_up;
 	mpp_time ticked; /* when the client was last ticked */
 	struct loop_attempt attempt;
+	struct loop_network network;
 	mpp_err failed; /* sticky */
 	mpp_loop_error error;
 };

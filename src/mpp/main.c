@@ -24,15 +24,15 @@ static const char help[] =
 	"  --state DIR        where this device keeps its key ($MPP_STATE,\n"
 	"                     $XDG_STATE_HOME/mpp, ~/.local/state/mpp)\n"
 	"  --timeout 10s      give up when there is no answer; 0: never\n"
-	"  --json             one line of JSON for each event\n"
+	"  --json             one line of JSON an event; --help, --version\n"
 	"  --insecure-key-log FILE  write the connection's keys, for "
 	"Wireshark\n"
-	"  --help, --version\n"
 	"subscribe:\n"
 	"  --store NAME       only of this store (may be repeated)\n"
 	"  --lease 30s        for how long the service keeps a silent device\n"
 	"  --keepalive 5s     longest silence of this device\n"
 	"  --count N          end after N publications\n"
+	"  --unlinkable       no identifier stands in two packets\n"
 	"\n"
 	"Exit codes: 0 done, 64 usage, 65 bad input, 66 not enrolled, 68 host\n"
 	"unknown, 74 disk, 75 no answer, 76 the service's key has changed,\n"
@@ -48,7 +48,7 @@ static const struct command {
 	{"enroll", command_enroll, OPT_STATE | OPT_TIMEOUT | OPT_JSON, 1, true},
 	{"subscribe", command_subscribe,
 	 OPT_STATE | OPT_TIMEOUT | OPT_JSON | OPT_STORE | OPT_LEASE |
-		 OPT_KEEPALIVE | OPT_COUNT | OPT_KEY_LOG,
+		 OPT_KEEPALIVE | OPT_COUNT | OPT_KEY_LOG | OPT_UNLINKABLE,
 	 0, true},
 	{"status", command_status,
 	 OPT_STATE | OPT_TIMEOUT | OPT_JSON | OPT_KEY_LOG, 0, true},

@@ -29,6 +29,7 @@ static const struct option table[] = {
 	{"keepalive", required_argument, NULL, FIRST_BIT + OPT_KEEPALIVE},
 	{"count", required_argument, NULL, FIRST_BIT + OPT_COUNT},
 	{"insecure-key-log", required_argument, NULL, FIRST_BIT + OPT_KEY_LOG},
+	{"unlinkable", no_argument, NULL, FIRST_BIT + OPT_UNLINKABLE},
 	{"help", no_argument, NULL, VALUE_HELP},
 	{"version", no_argument, NULL, VALUE_VERSION},
 	{NULL, 0, NULL, 0},
@@ -105,6 +106,9 @@ static int set_one(struct options *o, unsigned bit, const char *text)
 		return set_count(o, text);
 	case OPT_KEY_LOG:
 		o->key_log_name = text;
+		return 0;
+	case OPT_UNLINKABLE:
+		o->unlinkable = true;
 		return 0;
 	default: /* OPT_JSON */
 		o->json = true;

@@ -18,6 +18,7 @@ enum {
 	OPT_KEEPALIVE = 1 << 5,
 	OPT_COUNT = 1 << 6,
 	OPT_KEY_LOG = 1 << 7,
+	OPT_UNLINKABLE = 1 << 8,
 };
 
 /* As many as one packet may publish. */
@@ -36,7 +37,8 @@ struct options {
 	uint64_t count;           /* 0: for ever */
 	const char *key_log_name; /* NULL: none */
 	mpp_key_log key_log;      /* for configurations of mpp_loop */
-	char **args;              /* the command and its arguments */
+	bool unlinkable;
+	char **args; /* the command and its arguments */
 	int n_args;
 };
 

@@ -219,6 +219,7 @@ int command_subscribe(const struct options *o)
 		.keepalive_ms = o->keepalive_ms,
 		.timeout_ms = o->timeout_ms,
 		.key_log = o->key_log,
+		.unlinkable = o->unlinkable,
 	};
 	struct subscription s = {.o = o, .signals = -1};
 	mpp_loop_error e = {.exit_code = 0};

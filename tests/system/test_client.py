@@ -326,6 +326,73 @@ def test_a_subscription_outlives_the_service(alice, folder, subscriber):
     assert one.end() == (0, "")
 
 
+class Relay:
+    """Between a device and the service; it notes with which identifiers the
+    device's data packets begin."""
+
+    def __init__(self, port):
+        self.near = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.near.bind(("127.0.0.1", 0))
+        self.far = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.far.connect(("127.0.0.1", port))
+        self.ids, self.device, self.on = [], None, True
+        self.port = self.near.getsockname()[1]
+        self.threads = [threading.Thread(target=self.up),
+                        threading.Thread(target=self.down)]
+        for sock in (self.near, self.far):
+            sock.settimeout(0.2)
+        for thread in self.threads:
+            thread.start()
+
+    def up(self):
+        while self.on:
+            try:
+                data, self.device = self.near.recvfrom(2048)
+            except socket.timeout:
+                continue
+            if any(data[:16]):
+                self.ids.append(data[:16])
+            self.far.send(data)
+
+    def down(self):
+        while self.on:
+            try:
+                self.near.sendto(self.far.recv(2048), self.device)
+            except (socket.timeout, ConnectionRefusedError):
+                continue
+
+    def close(self):
+        self.on = False
+        for thread in self.threads:
+            thread.join(DEADLINE_S)
+        self.near.close()
+        self.far.close()
+
+
+@pytest.mark.parametrize("words", [(), ("--unlinkable",)],
+                         ids=["linkable", "unlinkable"])
+def test_identifiers(alice, folder, subscriber, words):
+    relay = Relay(alice.port)
+    try:
+        uri = invite(alice).replace(f":{alice.port}", f":{relay.port}", 1)
+        uri = re.sub("&e=[^&#]*", "", uri)  # the relay alone
+        done = mpp("enroll", uri, "--state", folder / "s")
+        assert done.returncode == 0, done.stderr
+        relay.ids.clear()
+        one = subscriber(folder / "s", "--keepalive", "1s", *words)
+        one.wait("connected")
+        for index in range(1, 13):
+            publish(alice, f"mmm_Inbound={index}")
+            one.wait("publication", index)
+        wait_for(lambda: len(relay.ids) > 15)
+        assert one.end() == (0, "")
+        repeated = len(relay.ids) - len(set(relay.ids))
+        assert repeated == 0 if words else repeated > 10
+        assert len([e for _, e in one.events if e["event"] == "lost"]) == 0
+    finally:
+        relay.close()
+
+
 def test_a_subscription_goes_on_beside_a_status(alice, folder, subscriber):
     enroll(alice, folder / "s")
     one = subscriber(folder / "s")

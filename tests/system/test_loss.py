@@ -115,6 +115,7 @@ class Device:
 
     def __init__(self, service, account, state):
         self.account, self.serials, self.port = account, [], None
+        self.lost = 0
         uri = json.loads(service.ctl("invite", account, "--json").stdout)
         mpp = inside(service.wire.devices, program("mpp"))
         self.id = run(*mpp, "enroll", "--timeout", "50s", "--state", state,
@@ -131,6 +132,8 @@ class Device:
             event = json.loads(line)
             if event["event"] == "connected":
                 self.port = event["endpoint"].rsplit(":", 1)[1]
+            elif event["event"] == "lost":
+                self.lost += 1
             elif event["event"] == "publication":
                 self.serials.append(event["serial"])
 

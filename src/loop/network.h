@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/* network.h - has the network changed, so that what is sent to the service
+ * leaves from another address of this machine than before? */
+#ifndef LOOP_NETWORK_H
+#define LOOP_NETWORK_H
+
+#include <mpp/loop.h>
+
+struct loop_network {
+	int fd;         /* what the kernel says of addresses and routes; -1 */
+	mpp_time at;    /* when to look; NEVER: it has said nothing */
+	mpp_time moved; /* when the last change was found */
+};
+
+/* Never fails: where the kernel tells nothing (no netlink in a container), a
+ * change shows with the next heartbeat. */
+void loop_network_open(mpp_loop *l);
+void loop_network_close(mpp_loop *l);
+
+/* Look whether the kernel has said something, and if so whether the service is
+ * reached from another address now: then a fresh socket takes the place of the
+ * one in use, and the client is told. Before anything is sent.
+ * @return whether that was so */
+bool loop_network_step(mpp_loop *l, mpp_instant now);
+
+#endif
