@@ -149,7 +149,7 @@ struct binding {
 	uint64_t rx_bits[2];
 	uint64_t acked;     /* publication serial that the device holds */
 	uint64_t filter[2]; /* by store number; all ones: also later ones */
-	struct rtt rtt;
+	struct rtt_pair rtt;
 	uint32_t probe;      /* record of a probe that waits, or NONE */
 	uint32_t sent_us;    /* low bits: when the newest publication went */
 	uint32_t sent_index; /* low bits of its datagram index */

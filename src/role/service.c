@@ -274,7 +274,7 @@ static uint64_t since_ms(uint32_t then, mpp_time now)
 
 static uint64_t wait_unit(const struct binding *b)
 {
-	uint64_t pto = rtt_pto_us(&b->rtt);
+	uint64_t pto = service_pto(b);
 
 	return pto > W_MIN_US ? pto : W_MIN_US;
 }
@@ -300,6 +300,7 @@ static uint64_t publish_deadline(const struct mpp_service *s,
 				 const struct binding *b, mpp_time now)
 {
 	uint64_t sent = now.us - (uint32_t)((uint32_t)now.us - b->sent_us);
+	struct rtt r;
 
 	if (b->state == BINDING_CLOSED)
 		return UINT64_MAX;
@@ -311,8 +312,9 @@ static uint64_t publish_deadline(const struct mpp_service *s,
 	    (b->flags & BIND_IN_FLIGHT) == 0)
 		return UINT64_MAX;
 	if ((b->flags & BIND_HEADER_ACKED) != 0)
-		return sent + 1000000 + 2 * (uint64_t)rtt_pto_us(&b->rtt);
-	return sent + rtt_backoff_us(&b->rtt, b->tries, 3);
+		return sent + 1000000 + 2 * service_pto(b);
+	r = rtt_of(&b->rtt, service_wakes(b->seen_ms, sent / 1000));
+	return sent + rtt_backoff_us(&r, b->tries, FLAT_TRIES);
 }
 
 /* When its keys are too old: the first of KEYS_HOURS that it did not see whole.

@@ -37,6 +37,7 @@ enum {
 	HALVES_PER_INSTANCE = 2,
 	HALVES_PER_DEVICE = 8,
 	W_MIN_US = 1000000,
+	FLAT_TRIES = 3,         /* repetitions at one PTO */
 	UNPROVED_FACTOR = 3,    /* times what came from an unproved path */
 	LEAST_PACKET = 112,     /* the shortest packet with a message */
 	RIGHTS_REMOVING = 0x80, /* of a device whose removal is on its way */
@@ -201,6 +202,21 @@ static inline struct msg_common service_common(const struct mpp_service *s,
 
 	return (struct msg_common){0, NULL, endpoint, now, acknowledge, leap};
 }
+/* Was a device that was heard last at `seen` (ms) silent for so long at `ms`
+ * that it had to wake? */
+static inline enum rtt_which service_wakes(uint32_t seen, uint64_t ms)
+{
+	const uint32_t silent = (uint32_t)ms - seen;
+
+	return silent >= RTT_WAKE_MS && silent <= INT32_MAX ? RTT_WAKE
+							    : RTT_AWAKE;
+}
+static inline uint64_t service_pto(const struct binding *b)
+{
+	const struct rtt r = rtt_of(&b->rtt, RTT_AWAKE);
+
+	return rtt_pto_us(&r);
+}
 static inline const struct account *account_of(const struct mpp_service *s,
 					       const struct binding *b)
 {
@@ -294,6 +310,11 @@ bool service_replaces(const struct binding *b);
 /* Send what the device lacks, or note that it lacks nothing. */
 void service_publish_to(struct mpp_service *s, uint32_t slot, mpp_instant now,
 			mpp_outbox *out);
+/* How long ago, in us, the newest publication was sent, or the one that was sent
+ * `back` times before it with the same state. Nothing is kept of those, but the
+ * timer tells when they went. in: a packet that came since. */
+uint64_t service_sent_ago(const struct binding *b, uint32_t back,
+			  const struct incoming *in);
 /* An empty datagram that asks for an acknowledgement. */
 void service_probe(struct mpp_service *s, uint32_t slot, mpp_outbox *out);
 /* Is there anything that the device has not acknowledged? */
@@ -319,9 +340,10 @@ uint64_t service_large_deadline(const struct mpp_service *s,
 /* The deadline has come. False: it leads nowhere and was abandoned. */
 bool service_large_due(struct mpp_service *s, uint32_t slot, mpp_instant now,
 		       mpp_outbox *out);
-/* These packets of it came. True: all have, and the snapshot is gone. */
+/* These packets of it came, says this packet. True: all have, and the snapshot
+ * is gone. */
 bool service_large_acked(struct mpp_service *s, struct binding *b,
-			 uint16_t bits, mpp_instant now);
+			 uint16_t bits, const struct incoming *in);
 /* The device was heard: do not wait long for what is missing. */
 void service_large_heal(struct mpp_service *s, struct binding *b,
 			mpp_instant now);

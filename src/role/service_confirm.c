@@ -406,9 +406,9 @@ static void sample(struct binding *b, uint64_t index, mpp_instant now)
 {
 	uint32_t took = (uint32_t)now.mono.us - b->sent_us;
 
-	if (index != 0 || b->rtt.smooth_us != 0)
+	if (index != 0 || b->rtt.smooth[RTT_AWAKE] != 0)
 		return;
-	rtt_sample(&b->rtt, took);
+	rtt_pair_sample(&b->rtt, RTT_AWAKE, took);
 }
 
 bool service_confirm(struct mpp_service *s, const struct incoming *in,

@@ -51,23 +51,41 @@ static mpp_err open_packet(struct mpp_service *s, struct binding *b, mpp_buf in,
 
 /* ---- acknowledgements ---- */
 
+/* An acknowledgement of the newest publication, or of one `back` before it,
+ * which said the same. When it is not the newest, the device needed longer than
+ * a PTO. A repetition that is answered itself finds the device awake. */
+static void sample(struct binding *b, uint32_t back, const struct incoming *in)
+{
+	const uint64_t took = service_sent_ago(b, back, in);
+	const bool awake = back == 0 && b->tries != 0;
+
+	rtt_pair_sample(&b->rtt,
+			awake ? RTT_AWAKE
+			      : service_wakes(in->seen_ms,
+					      (in->now.mono.us - took) / 1000),
+			took);
+}
+
 /* The header tells that the newest publication arrived: a sample. */
 static void take_header_ack(struct mpp_service *s, struct binding *b,
-			    const struct rud_header *h, mpp_instant now)
+			    const struct rud_header *h,
+			    const struct incoming *in)
 {
-	uint32_t took = (uint32_t)now.mono.us - b->sent_us;
+	const uint32_t back = b->sent_index - h->ack_index;
 	bool large = (h->flags & FLAG_ACK) != 0 &&
 		     service_large_names(s, b, h->ack_index);
 
-	if (large && !service_large_acked(s, b, h->ack_bits, now))
+	if (large && !service_large_acked(s, b, h->ack_bits, in))
 		return;
 	if ((h->flags & FLAG_ACK) == 0 || h->ack_bits == 0 ||
 	    (b->flags & BIND_IN_FLIGHT) == 0 ||
 	    (b->flags & BIND_HEADER_ACKED) != 0 ||
-	    h->ack_index != b->sent_index)
+	    (back != 0 && (large || b->snapshot != NONE || back > b->tries)))
 		return;
 	if (!large)
-		rtt_sample(&b->rtt, took);
+		sample(b, back, in);
+	if (back != 0)
+		return;
 	b->tries = 0;
 	b->flags |= BIND_HEADER_ACKED;
 	b->flags &= (uint8_t)~BIND_REPLACED;
@@ -108,7 +126,7 @@ static void heal(struct mpp_service *s, uint32_t slot, mpp_instant now)
 	if (b->snapshot != NONE)
 		service_large_heal(s, b, now);
 	else if (service_behind(s, b) && ((b->flags & BIND_IN_FLIGHT) == 0 ||
-					  since >= rtt_pto_us(&b->rtt))) {
+					  since >= service_pto(b))) {
 		b->flags |= BIND_DUE;
 		b->flags &= (uint8_t)~BIND_REPLACED;
 	}
@@ -639,6 +657,7 @@ static mpp_err take_opened(struct mpp_service *s, struct incoming *in,
 	if (readable == MPP_OK && ext_has(e, EXT_PATH_RESPONSE))
 		response = e->v[EXT_PATH_RESPONSE];
 	in->stream = readable == MPP_OK ? stream : NULL;
+	in->seen_ms = b->seen_ms;
 	if (ext_has(e, EXT_CLOSE)) {
 		s->count.closed++;
 		service_enter(s, in->slot, EVENT_CLOSE, in->now, in->out);
@@ -649,14 +668,13 @@ static mpp_err take_opened(struct mpp_service *s, struct incoming *in,
 			    s, in, readable == MPP_OK ? s->msg.acknowledge : 0))
 			return MPP_ERR_AGAIN;
 	} else {
-		in->seen_ms = b->seen_ms;
 		b->seen_ms = ms_of(in->now.mono);
 		service_enter(s, in->slot, EVENT_PACKET, in->now, in->out);
 	}
 	service_probe_packet(s, b, in->index);
 	service_path_packet(s, in, response,
 			    s->msg.type != MSG_ENDPOINT_REQUEST);
-	take_header_ack(s, b, h, in->now);
+	take_header_ack(s, b, h, in);
 	if (readable == MPP_OK)
 		take_acknowledge(s, b, &s->msg);
 	take_datagram(s, in, h, readable);

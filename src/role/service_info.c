@@ -114,7 +114,7 @@ bool mpp_service_connection_next(const mpp_service *s, const mpp_device_info *d,
 		.subscribed = (b->flags & BIND_SUBSCRIBED) != 0,
 		.acknowledged = b->acked,
 		.endpoint = b->path,
-		.rtt_us = b->rtt.smooth_us,
+		.rtt_us = rtt_of(&b->rtt, RTT_AWAKE).smooth_us,
 		.silent_ms = ms_of(now.mono) - b->seen_ms,
 		.lease_ms = b->lease_ms,
 	};

@@ -83,6 +83,7 @@ void service_probe_due(struct mpp_service *s, uint32_t slot, mpp_instant now,
 {
 	struct binding *b = binding_at(&s->state, slot);
 	struct waiting_probe *p = probe_at(&s->state, b->probe);
+	const struct rtt r = rtt_of(&b->rtt, RTT_AWAKE);
 
 	if (p->tries == LATE_ANSWERS) {
 		service_probe_end(s, b);
@@ -94,22 +95,10 @@ void service_probe_due(struct mpp_service *s, uint32_t slot, mpp_instant now,
 		s->count.send_errors++;
 	else if (p->tries == 0)
 		s->count.probes++;
-	p->due_us = now.mono.us + rtt_backoff_us(&b->rtt, p->tries++, 3);
+	p->due_us = now.mono.us + rtt_backoff_us(&r, p->tries++, FLAT_TRIES);
 }
 
 /* ---- PathLost ---- */
-
-/* When the publication in flight was sent for the first time: its newest
- * sending, less the timeouts before it. */
-static uint32_t first_sent_us(const struct binding *b)
-{
-	uint32_t us = b->sent_us;
-	unsigned i;
-
-	for (i = 0; i < b->tries; i++)
-		us -= rtt_backoff_us(&b->rtt, i, 3);
-	return us;
-}
 
 uint32_t service_path_lost(const struct binding *b, const struct incoming *in)
 {
@@ -120,7 +109,7 @@ uint32_t service_path_lost(const struct binding *b, const struct incoming *in)
 	    (b->flags & BIND_HEADER_ACKED) != 0 || b->tries < LOST_REPEATS ||
 	    in->index + 1 != b->rx_top)
 		return 0;
-	ago_ms = ((uint32_t)in->now.mono.us - first_sent_us(b)) / 1000;
+	ago_ms = (uint32_t)(service_sent_ago(b, b->tries, in) / 1000);
 	silent_ms = now_ms - in->seen_ms;
 	return ago_ms >= LOST_MS && ago_ms < silent_ms ? silent_ms - ago_ms : 0;
 }

@@ -64,7 +64,8 @@ mpp_err service_large_finish(struct mpp_service *s, uint32_t slot,
 	n->request = request;
 	n->ack = ack != NULL;
 	n->ack_index = ack != NULL ? (uint32_t)ack->index : 0;
-	datagram_cut(&n->d, b->tx_next++, padded, piece, b->rtt.smooth_us != 0);
+	datagram_cut(&n->d, b->tx_next++, padded, piece,
+		     b->rtt.smooth[RTT_AWAKE] != 0);
 	s->count.large++;
 	return MPP_OK;
 }
@@ -113,19 +114,23 @@ void service_large_send(struct mpp_service *s, uint32_t slot, mpp_instant now,
 }
 
 /* The receiver waits a little before it acknowledges a part. */
-static uint64_t wait_us(const struct binding *b)
+static uint64_t wait_us(const struct binding *b, uint64_t sent)
 {
-	return ACK_DELAY_US + (uint64_t)rtt_backoff_us(&b->rtt, b->tries, 0);
+	const struct rtt r =
+		rtt_of(&b->rtt, service_wakes(b->seen_ms, sent / 1000));
+
+	return ACK_DELAY_US + (uint64_t)rtt_backoff_us(&r, b->tries, 0);
 }
 
 uint64_t service_large_deadline(const struct mpp_service *s,
 				const struct binding *b, mpp_time now)
 {
 	const struct snapshot *n = snapshot_at(&s->state, b->snapshot);
+	uint64_t sent = now.us - (uint32_t)((uint32_t)now.us - n->sent_us);
 
 	if (datagram_next(&n->d) >= 0 || datagram_stuck(&n->d))
 		return 0;
-	return now.us - (uint32_t)((uint32_t)now.us - n->sent_us) + wait_us(b);
+	return sent + wait_us(b, sent);
 }
 
 bool service_large_due(struct mpp_service *s, uint32_t slot, mpp_instant now,
@@ -164,13 +169,17 @@ bool service_large_answers(const struct mpp_service *s, const struct binding *b,
 
 /* A sample of a part tells of the receiver's waiting, too: better than none. */
 bool service_large_acked(struct mpp_service *s, struct binding *b,
-			 uint16_t bits, mpp_instant now)
+			 uint16_t bits, const struct incoming *in)
 {
 	struct snapshot *n = snapshot_at(&s->state, b->snapshot);
 	const struct datagram_ack a = datagram_acked(&n->d, bits);
+	const uint32_t took = (uint32_t)in->now.mono.us - n->sent_us;
 
-	if (a.sample && (a.prompt || b->rtt.smooth_us == 0)) {
-		rtt_sample(&b->rtt, (uint32_t)now.mono.us - n->sent_us);
+	if (a.sample && (a.prompt || b->rtt.smooth[RTT_AWAKE] == 0)) {
+		rtt_pair_sample(&b->rtt,
+				service_wakes(in->seen_ms,
+					      (in->now.mono.us - took) / 1000),
+				took);
 	}
 	if (a.news)
 		b->tries = 0;
@@ -185,7 +194,7 @@ void service_large_heal(struct mpp_service *s, struct binding *b,
 	struct snapshot *n = snapshot_at(&s->state, b->snapshot);
 	uint32_t since = (uint32_t)now.mono.us - n->sent_us;
 
-	if (since >= ACK_DELAY_US + rtt_pto_us(&b->rtt))
+	if (since >= ACK_DELAY_US + service_pto(b))
 		datagram_timeout(&n->d);
 }
 

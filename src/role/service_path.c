@@ -111,10 +111,11 @@ static void challenge_both(struct mpp_service *s, uint32_t slot,
 {
 	struct binding *b = binding_at(&s->state, slot);
 	struct trial *t = trial_at(&s->state, b->side);
+	const struct rtt r = rtt_of(&b->rtt, RTT_AWAKE);
 
 	challenge(s, slot, t->to_new, &t->to, out);
 	challenge(s, slot, t->to_old, &b->path, out);
-	t->next_us = now.mono.us + rtt_backoff_us(&b->rtt, t->tries++, 3);
+	t->next_us = now.mono.us + rtt_backoff_us(&r, t->tries++, FLAT_TRIES);
 }
 
 void service_path_due(struct mpp_service *s, uint32_t slot, mpp_instant now,
@@ -167,7 +168,7 @@ static void move(struct mpp_service *s, struct binding *b)
 	service_path_end(s, b);
 	/* No packet goes to two addresses under one sequence. */
 	service_large_end(s, b);
-	b->rtt = (struct rtt){0, 0};
+	b->rtt = (struct rtt_pair){{0}, {0}};
 	b->tries = 0;
 	b->flags &=
 		(uint8_t) ~(BIND_IN_FLIGHT | BIND_HEADER_ACKED | BIND_REPLACED);

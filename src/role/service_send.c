@@ -215,6 +215,20 @@ static void note_sent(struct mpp_service *s, struct binding *b, mpp_instant now)
 	b->sent_index = (uint32_t)(b->tx_next - 1);
 }
 
+uint64_t service_sent_ago(const struct binding *b, uint32_t back,
+			  const struct incoming *in)
+{
+	const uint64_t now = in->now.mono.us;
+	uint64_t ago = (uint32_t)((uint32_t)now - b->sent_us);
+	const struct rtt r =
+		rtt_of(&b->rtt, service_wakes(in->seen_ms, (now - ago) / 1000));
+	uint32_t i;
+
+	for (i = 1; i <= back; i++)
+		ago += rtt_backoff_us(&r, b->tries - i, FLAT_TRIES);
+	return ago;
+}
+
 static mpp_err send_notify(struct mpp_service *s, uint32_t slot,
 			   mpp_instant now, mpp_outbox *out)
 {

@@ -43,3 +43,51 @@ uint32_t rtt_backoff_us(const struct rtt *r, unsigned tries, unsigned flat)
 	us <<= doubled;
 	return us > PTO_MAX_US ? PTO_MAX_US : (uint32_t)us;
 }
+
+/* ---- two in the place of one ---- */
+
+enum { MANTISSA_BITS = 12 };
+
+/* Rounded to the nearest. */
+static uint16_t pack(uint32_t us)
+{
+	unsigned e = 0;
+
+	while (us >> e >> MANTISSA_BITS != 0)
+		e++;
+	if (e != 0)
+		us += 1u << (e - 1);
+	if (us >> e >> MANTISSA_BITS != 0)
+		e++;
+	return (uint16_t)(e << MANTISSA_BITS | us >> e);
+}
+
+static uint32_t unpack(uint16_t v)
+{
+	return (uint32_t)(v & ((1u << MANTISSA_BITS) - 1))
+	       << (v >> MANTISSA_BITS);
+}
+
+struct rtt rtt_of(const struct rtt_pair *p, enum rtt_which which)
+{
+	const unsigned i = p->smooth[which] != 0 ? which : RTT_AWAKE;
+
+	return (struct rtt){unpack(p->smooth[i]), unpack(p->var[i])};
+}
+
+static void put(struct rtt_pair *p, enum rtt_which which, const struct rtt *r)
+{
+	p->smooth[which] = pack(r->smooth_us);
+	p->var[which] = pack(r->var_us);
+}
+
+void rtt_pair_sample(struct rtt_pair *p, enum rtt_which which, uint64_t us)
+{
+	const bool first = p->smooth[RTT_AWAKE] == 0;
+	struct rtt r = rtt_of(p, which);
+
+	rtt_sample(&r, us);
+	put(p, which, &r);
+	if (first)
+		put(p, RTT_AWAKE, &r);
+}

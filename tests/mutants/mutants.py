@@ -19,6 +19,7 @@ THREATS = "role/test_threats"
 LENGTHS = "role/test_threats_lengths"
 MOVED = "role/test_moved"
 LARGE = "role/test_large"
+WAKE = "role/test_wake"
 DATAGRAM = "rud/test_datagram"
 KEEPALIVE = "role/test_keepalive"
 SEARCH = "role/test_client_keepalive"
@@ -194,11 +195,11 @@ MUTANTS = [
     ("an older entry replaces a newer one", "src/role/service_change.c",
      "if (st->index < e->index && !reset)", "if (0 && !reset)", [CHANGE]),
     ("nothing is repeated", "src/role/service.c",
-     "return sent + rtt_backoff_us(&b->rtt, b->tries, 3);",
+     "return sent + rtt_backoff_us(&r, b->tries, FLAT_TRIES);",
      "return UINT64_MAX;", [DELIVER]),
     ("a repetition doubles at once", "src/role/service.c",
-     "rtt_backoff_us(&b->rtt, b->tries, 3)",
-     "(uint64_t)rtt_backoff_us(&b->rtt, 6, 0)", [DELIVER]),
+     "rtt_backoff_us(&r, b->tries, FLAT_TRIES)",
+     "(uint64_t)rtt_backoff_us(&r, 6, 0)", [DELIVER]),
     ("a datagram index is used twice", "src/role/service_send.c",
      "\tb->tx_next++;\n", "", [DELIVER, THREATS]),
     ("everything is sent to everybody", "src/presence/account.c",
@@ -358,7 +359,7 @@ MUTANTS = [
      "if (trial_at(&s->state, b->side)->tries < TRIAL_TRIES)", "if (1)",
      [PATH]),
     ("the new path inherits the RTT", "src/role/service_path.c",
-     "b->rtt = (struct rtt){0, 0};", "", [PATH]),
+     "b->rtt = (struct rtt_pair){{0}, {0}};", "", [PATH]),
     ("in the simulator, a device keeps the key that was offered last",
      "src/role/client_connect.c",
      "memcpy(c->service_key, c->scratch.rs, MPP_DH_MAX);",
@@ -563,4 +564,12 @@ MUTANTS = [
      [LARGE]),
     ("a long message is overwritten", "src/role/client.c",
      "\t\tassembly_hold(&c->assemblies, e->buffer);\n", "", [LARGE]),
+    ("a radio that is paged slows what follows", "src/role/service_data.c",
+     "const bool awake = back == 0 && b->tries != 0;",
+     "const bool awake = true;", [WAKE]),
+    ("a radio is not waited for", "src/role/service.c",
+     "service_wakes(b->seen_ms, sent / 1000)", "RTT_AWAKE", [WAKE]),
+    ("a slow answer is a lost one", "src/role/service_data.c",
+     "(back != 0 && (large || b->snapshot != NONE || back > b->tries))",
+     "back != 0", [WAKE]),
 ]

@@ -428,13 +428,13 @@ static void test_window(void **state)
 	assert_int_equal(sent_at_first(), WINDOW_FULL);
 	world_run(&w, 2000000);
 	assert_int_equal(stores_told(&w.d[0]), MSG_STORES_MAX);
-	b->rtt = (struct rtt){0, 0};
+	b->rtt = (struct rtt_pair){{0}, {0}};
 	forget_told();
 	publish_all(MSG_STORES_MAX, 2, 32);
 	assert_int_equal(sent_at_first(), WINDOW_FIRST);
 	world_run(&w, 2000000);
 	assert_int_equal(stores_told(&w.d[0]), MSG_STORES_MAX);
-	assert_true(b->rtt.smooth_us >= 2 * w.delay_us);
+	assert_true(rtt_of(&b->rtt, RTT_AWAKE).smooth_us >= 2 * w.delay_us);
 }
 
 /* The timer doubles at once; after five timeouts a single packet asks. */
@@ -448,7 +448,7 @@ static void test_gives_up(void **state)
 	world_subscribed(&w, alice, 0, 1);
 	forget_told();
 	lose_all = true;
-	pto = rtt_pto_us(&binding_at(&w.s->state, 0)->rtt);
+	pto = service_pto(binding_at(&w.s->state, 0));
 	serial = publish_all(20, 7, 0);
 	world_run(&w, 8000000);
 	for (i = 0; i < n_seen && bursts < 16; i++) {

@@ -136,6 +136,76 @@ static void waits_back_off(void **state)
 	}
 }
 
+/* Two in 8 octets: at most 1/4096 away from what was put in. */
+static void a_pair_is_nearly_exact(void **state)
+{
+	static const uint32_t exact[] = {1,        2,       4095,  4096,
+					 20000,    40000,   50000, 1000000,
+					 30000000, 60000000};
+	struct rtt_pair p;
+	uint64_t us;
+	size_t i;
+
+	(void)state;
+	assert_int_equal(sizeof(p), 8);
+	for (i = 0; i < COUNT(exact); i++) {
+		p = (struct rtt_pair){{0}, {0}};
+		rtt_pair_sample(&p, RTT_AWAKE, exact[i]);
+		assert_in_range(rtt_of(&p, RTT_AWAKE).smooth_us,
+				exact[i] - exact[i] / 4096,
+				exact[i] + exact[i] / 4096);
+	}
+	for (us = 1; us <= RTT_MAX_US; us += 1 + us / 7) {
+		p = (struct rtt_pair){{0}, {0}};
+		rtt_pair_sample(&p, RTT_AWAKE, us);
+		assert_in_range(rtt_of(&p, RTT_AWAKE).smooth_us, us - us / 4096,
+				us + us / 4096);
+		assert_in_range(rtt_of(&p, RTT_AWAKE).var_us,
+				us / 2 - us / 8192, us / 2 + us / 8192);
+	}
+	p = (struct rtt_pair){{0}, {0}};
+	rtt_pair_sample(&p, RTT_AWAKE, 40000);
+	assert_int_equal(rtt_of(&p, RTT_AWAKE).smooth_us, 40000);
+	rtt_pair_sample(&p, RTT_AWAKE, UINT64_MAX);
+	assert_true(rtt_of(&p, RTT_AWAKE).smooth_us <= RTT_MAX_US);
+}
+
+static void waking_starts_equal_to_awake(void **state)
+{
+	struct rtt_pair p = {{0}, {0}};
+	struct rtt awake;
+
+	(void)state;
+	assert_int_equal(rtt_of(&p, RTT_WAKE).smooth_us, 0);
+	rtt_pair_sample(&p, RTT_AWAKE, 40000);
+	assert_int_equal(rtt_of(&p, RTT_WAKE).smooth_us, 40000);
+	assert_int_equal(rtt_of(&p, RTT_WAKE).var_us, 20000);
+	rtt_pair_sample(&p, RTT_AWAKE, 40000);
+	assert_int_equal(rtt_of(&p, RTT_WAKE).var_us, 15000);
+	/* 7/8 40000 + 1/8 840000; 3/4 15000 + 1/4 800000 */
+	awake = rtt_of(&p, RTT_AWAKE);
+	rtt_pair_sample(&p, RTT_WAKE, 840000);
+	assert_in_range(rtt_of(&p, RTT_WAKE).smooth_us, 139965, 140035);
+	assert_in_range(rtt_of(&p, RTT_WAKE).var_us, 211200, 211300);
+	assert_int_equal(rtt_of(&p, RTT_AWAKE).smooth_us, awake.smooth_us);
+	assert_int_equal(rtt_of(&p, RTT_AWAKE).var_us, awake.var_us);
+	/* From then on each has its own. */
+	rtt_pair_sample(&p, RTT_AWAKE, 80000);
+	assert_in_range(rtt_of(&p, RTT_WAKE).smooth_us, 139965, 140035);
+}
+
+static void the_first_sample_is_one_of_both(void **state)
+{
+	struct rtt_pair p = {{0}, {0}};
+
+	(void)state;
+	rtt_pair_sample(&p, RTT_WAKE, 500000);
+	assert_in_range(rtt_of(&p, RTT_AWAKE).smooth_us, 499900, 500100);
+	rtt_pair_sample(&p, RTT_AWAKE, 40000);
+	assert_true(rtt_of(&p, RTT_AWAKE).smooth_us < 450000);
+	assert_in_range(rtt_of(&p, RTT_WAKE).smooth_us, 499900, 500100);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -143,6 +213,9 @@ int main(void)
 		cmocka_unit_test(without_a_sample_it_is_a_second),
 		cmocka_unit_test(steady_samples_leave_the_grain),
 		cmocka_unit_test(waits_back_off),
+		cmocka_unit_test(a_pair_is_nearly_exact),
+		cmocka_unit_test(waking_starts_equal_to_awake),
+		cmocka_unit_test(the_first_sample_is_one_of_both),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
