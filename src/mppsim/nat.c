@@ -21,6 +21,7 @@ void nat_new(struct sim *s, struct sim_device *d)
 	struct nat *n = &d->nat;
 	unsigned i;
 
+	d->narrow = rng_chance(&s->nat, s->p.narrow);
 	if (s->p.nat == NAT_NONE)
 		return;
 	n->kind = s->p.nat == NAT_RANDOM

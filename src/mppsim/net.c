@@ -139,7 +139,8 @@ static void carry(struct sim *s, struct sim_device *d, struct datagram *g)
 	s->n.bytes += g->len;
 	g->origin = ++s->origin;
 	sim_digest(s, (uint64_t)g->len << 32 | d->number << 1 | g->to_service);
-	if (loses(s, d, g->to_service)) {
+	if (loses(s, d, g->to_service) ||
+	    (d->narrow && g->len > MPP_PACKET_SIZE)) {
 		s->n.lost++;
 		sim_trace(s, "device %u %s %u octets: lost", d->number,
 			  g->to_service ? "->" : "<-", g->len);

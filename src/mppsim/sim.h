@@ -179,6 +179,7 @@ struct sim_device {
 	uint16_t moves;
 	struct nat nat;
 	bool up;      /* its network */
+	bool narrow;  /* it loses packets of more than 1200 octets */
 	bool cut;     /* by a partition */
 	bool detour;  /* somebody sends its packets on, from elsewhere */
 	bool returns; /* he sends on what is answered there, too */

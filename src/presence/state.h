@@ -135,6 +135,14 @@ enum token_flag {
 	TOKEN_REVOKED = 8,  /* with BIND_ENDING: that is why */
 };
 
+/* binding.packets: how large those of a datagram of several may be. */
+enum packet_size {
+	PACKETS_SMALL = 0, /* 1200 octets: the device reads no larger ones */
+	PACKETS_ASK,       /* it reads 1452; whether they arrive is not known */
+	PACKETS_ASKED,     /* one went to see, or larger ones did not arrive */
+	PACKETS_LARGE,     /* 1452: one has arrived on this path */
+};
+
 /* A connected instance: everything that is there all the time. */
 struct binding {
 	uint32_t side; /* pool link; INITIAL: its half_open record, else its
@@ -158,11 +166,12 @@ struct binding {
 	uint32_t request; /* highest request serial */
 	uint8_t state;
 	uint8_t flags;
-	uint8_t tries;       /* repetitions of the publication in flight */
-	uint8_t instance;    /* of the device */
-	uint8_t quantum_log; /* 2^this: padding asked for; 0: default */
-	uint8_t made;        /* when its keys were, see service_hour() */
-	uint8_t rights;      /* what its token allows; all ones without */
+	uint8_t tries;        /* repetitions of the publication in flight */
+	uint8_t instance : 2; /* of the device */
+	uint8_t packets : 2;  /* enum packet_size */
+	uint8_t quantum_log;  /* 2^this: padding asked for; 0: default */
+	uint8_t made;         /* when its keys were, see service_hour() */
+	uint8_t rights;       /* what its token allows; all ones without */
 	uint8_t token;
 	uint32_t proven_s; /* wall: when the device key was last proved */
 	uint32_t snapshot; /* datagram of several packets under way, or NONE */
@@ -205,8 +214,8 @@ struct trial {
 	uint8_t tries;
 };
 
-/* Beside a binding while a datagram of several packets is on its way: what
- * stands in it stays as it is. */
+/* Beside a binding while a datagram of several packets, or a large packet that
+ * asks whether it arrives, is on its way: what stands in it stays as it is. */
 struct snapshot {
 	uint32_t link;
 	uint32_t sent_us;   /* low bits: when the newest packet went */

@@ -35,7 +35,6 @@ enum {
 	ATTEMPT_MAX_US = 10000000,
 	COOKIE_LIFE_US = 25000000,
 	CONFIRM_LIFE_US = 10000000,
-	SMALL_MESSAGE = MPP_PACKET_MAX - PACKET_OVERHEAD, /* of one packet */
 	LOST_AFTER_US = 3000000,
 	LOST_TRIES = 5,
 	MOVE_PAUSE_US = 30000000, /* between reconnects for a new endpoint */
@@ -120,7 +119,7 @@ struct request_slot {
 struct event_slot {
 	mpp_client_event ev;
 	uint8_t buffer; /* of c->assemblies: where a long message stands */
-	uint8_t message[SMALL_MESSAGE];
+	uint8_t message[PACKET_PLAIN_LARGEST];
 	uint8_t text[128];
 };
 

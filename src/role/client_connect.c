@@ -59,7 +59,7 @@ static mpp_err build_payload(struct mpp_client *c, const struct attempt *a,
 			     size_t *len)
 {
 	static const char service[] = "mmmpresence";
-	struct params p = {.has_instance = true};
+	struct params p = {.has_instance = true, .packet_size = MPP_PACKET_MAX};
 	struct wr w = wr_init(c->plain, PACKET_PLAIN_MAX);
 	mpp_json_writer j;
 	mpp_err err = MPP_OK;

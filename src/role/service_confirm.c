@@ -286,7 +286,7 @@ static bool settle(struct mpp_service *s, uint32_t slot, uint64_t acked)
 	in->timestamp = h->timestamp;
 	in->binding = slot;
 	in->used = ++s->state.uses;
-	b->instance = (uint8_t)place;
+	b->instance = (unsigned)place % INSTANCES;
 	b->acked = held_serial(s, h, acked);
 	b->filter[0] = h->filter[0];
 	b->filter[1] = h->filter[1];

@@ -344,6 +344,8 @@ static mpp_err accept(struct mpp_service *s, struct admission *ad,
 	b->path = *q->from;
 	while (ad->params.quantum >> (b->quantum_log + 1) != 0)
 		b->quantum_log++;
+	if (ad->params.packet_size >= MPP_PACKET_MAX)
+		b->packets = PACKETS_ASK;
 	b->made = (uint8_t)s->hours;
 	service_token_begin(s, b, q->now.wall);
 	memcpy(b->client_id, ad->ext.v[EXT_STREAM_ID].p, 16);

@@ -104,7 +104,8 @@ static void take_acknowledge(struct mpp_service *s, struct binding *b,
 	b->acked = m->acknowledge;
 	s->count.acknowledged++;
 	if (!service_behind(s, b)) {
-		if ((b->flags & BIND_IN_FLIGHT) != 0)
+		if ((b->flags & BIND_IN_FLIGHT) != 0 &&
+		    service_large_names(s, b, b->sent_index))
 			service_large_end(s, b);
 		b->flags &= (uint8_t) ~(BIND_DUE | BIND_IN_FLIGHT |
 					BIND_HEADER_ACKED | BIND_REPLACED);

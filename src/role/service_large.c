@@ -50,7 +50,8 @@ mpp_err service_large_finish(struct mpp_service *s, uint32_t slot,
 	struct binding *b = binding_at(&s->state, slot);
 	struct snapshot *n = snapshot_at(&s->state, b->snapshot);
 	const size_t len = (size_t)(o->w.p - n->plain) + o->w.n;
-	const size_t piece = PACKET_PLAIN_MAX;
+	const size_t piece = b->packets == PACKETS_LARGE ? PACKET_PLAIN_LARGEST
+							 : PACKET_PLAIN_MAX;
 	size_t padded;
 	mpp_err err = mpp_json_finish(&o->w);
 
@@ -68,6 +69,32 @@ mpp_err service_large_finish(struct mpp_service *s, uint32_t slot,
 		     b->rtt.smooth[RTT_AWAKE] != 0);
 	s->count.large++;
 	return MPP_OK;
+}
+
+/* The first datagram of several packets has arrived: would larger ones? An
+ * empty datagram of that size goes to see. When it is lost nothing is, and the
+ * path is not asked again; it is when something newer took its place. */
+static void ask_path(struct mpp_service *s, struct binding *b)
+{
+	struct snapshot *n;
+
+	if (b->packets != PACKETS_ASK)
+		return;
+	b->snapshot = pool_take(&s->state.snapshots);
+	if (b->snapshot == NONE)
+		return;
+	n = snapshot_at(&s->state, b->snapshot);
+	n->request = 0;
+	n->ack = false;
+	memset(n->plain, 0, PACKET_PLAIN_LARGEST);
+	n->plain[0] = EXT_END;
+	datagram_cut(&n->d, b->tx_next++, PACKET_PLAIN_LARGEST,
+		     PACKET_PLAIN_LARGEST, true);
+}
+
+static bool asks_path(const struct snapshot *n)
+{
+	return n->d.count == 1;
 }
 
 /* Seal packet i into the outbox. */
@@ -140,12 +167,19 @@ bool service_large_due(struct mpp_service *s, uint32_t slot, mpp_instant now,
 	struct snapshot *n = snapshot_at(&s->state, b->snapshot);
 
 	if (datagram_next(&n->d) < 0 && !datagram_stuck(&n->d)) {
+		if (asks_path(n)) {
+			b->packets = PACKETS_ASKED;
+			service_large_end(s, b);
+			return true;
+		}
 		datagram_timeout(&n->d);
 		b->tries++;
 		s->count.repeats++;
 	}
 	if (b->tries >= LARGE_TRIES || datagram_stuck(&n->d)) {
 		s->count.abandoned++;
+		if (b->packets == PACKETS_LARGE)
+			b->packets = PACKETS_ASKED;
 		service_large_end(s, b);
 		return false;
 	}
@@ -183,9 +217,13 @@ bool service_large_acked(struct mpp_service *s, struct binding *b,
 	}
 	if (a.news)
 		b->tries = 0;
-	if (a.all)
-		service_large_end(s, b);
-	return a.all;
+	if (!a.all)
+		return false;
+	if (asks_path(n))
+		b->packets = PACKETS_LARGE;
+	service_large_end(s, b);
+	ask_path(s, b);
+	return true;
 }
 
 void service_large_heal(struct mpp_service *s, struct binding *b,
@@ -194,7 +232,7 @@ void service_large_heal(struct mpp_service *s, struct binding *b,
 	struct snapshot *n = snapshot_at(&s->state, b->snapshot);
 	uint32_t since = (uint32_t)now.mono.us - n->sent_us;
 
-	if (since >= ACK_DELAY_US + service_pto(b))
+	if (!asks_path(n) && since >= ACK_DELAY_US + service_pto(b))
 		datagram_timeout(&n->d);
 }
 

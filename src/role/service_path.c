@@ -168,6 +168,8 @@ static void move(struct mpp_service *s, struct binding *b)
 	service_path_end(s, b);
 	/* No packet goes to two addresses under one sequence. */
 	service_large_end(s, b);
+	if (b->packets != PACKETS_SMALL)
+		b->packets = PACKETS_ASK;
 	b->rtt = (struct rtt_pair){{0}, {0}};
 	b->tries = 0;
 	b->flags &=

@@ -14,6 +14,8 @@ enum {
 	PACKET_HEAD = 32, /* stream id and header */
 	PACKET_OVERHEAD = PACKET_HEAD + MPP_TAG_LEN,
 	PACKET_PLAIN_MAX = MPP_PACKET_SIZE - PACKET_OVERHEAD, /* 1152 */
+	/* Of the longest packet there is, to who says that he can read it. */
+	PACKET_PLAIN_LARGEST = MPP_PACKET_MAX - PACKET_OVERHEAD, /* 1404 */
 	RESET_TOKEN_LEN = 16,
 	RESET_MIN = 32, /* stateless reset: random octets and the token */
 	RESET_MAX = 40,

@@ -476,7 +476,7 @@ def read_connect(datagram, from_initiator):
 
 
 def first_payload(client_id, account, timestamp, instance, message=b"",
-                  invitation=None):
+                  invitation=None, packet_size=None):
     items = {}
     if invitation is not None:
         items["Token"] = invitation
@@ -484,7 +484,9 @@ def first_payload(client_id, account, timestamp, instance, message=b"",
     items["Service"] = b"mmmpresence"
     items["Claim"] = account.encode()
     items["Timestamp"] = put_int(timestamp)
-    items["Params"] = put_list({"Instance": instance}, PARAMS)
+    params = {} if packet_size is None \
+        else {"PacketSize": put_int(packet_size)}
+    items["Params"] = put_list({**params, "Instance": instance}, PARAMS)
     return put_list(items) + message
 
 
@@ -849,6 +851,7 @@ class Client:
     timestamp: int = 0
     service_key: bytes = None
     as_json: bool = False
+    packet_size: int = None
 
     def __post_init__(self):
         self.device = self.device or KeyPair(self.suite)
@@ -863,6 +866,7 @@ class Client:
         self.partial = {}      # datagrams of several packets
         self.ack_at = None     # (when, header, bits): of a part
         self.counts = []       # packets of each datagram that came
+        self.longest = 0       # packet
         self.lose = None       # a function of a header: is it lost?
         self.notes = []        # publications not asked for yet
         self.flow = []         # names of what went over the wire
@@ -946,7 +950,7 @@ class Client:
         payload = first_payload(
             self.client_id, self.invitation.account, self.stamp(),
             self.instance, self.encode(first) if first else b"",
-            self.invitation.secret if invite else None)
+            self.invitation.secret if invite else None, self.packet_size)
         sealed = noise.write1(payload, KeyPair(self.suite))
         self.flow.append("Exchange" if kind == EXCHANGE else "Complete")
         return self.ask(pad(head + put_bytes(sealed)), reply_id), noise
@@ -1088,6 +1092,7 @@ class Client:
         if packet[:16] != self.client_id:
             raise Bad("not for this connection")
         header, plain = open_packet(self.rx, packet)
+        self.longest = max(self.longest, len(packet))
         if self.lose is not None and self.lose(header):
             raise Silence
         if header.count == 1:

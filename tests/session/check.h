@@ -23,13 +23,14 @@ static inline void check_confirmed(struct session *x, uint32_t slot,
 
 	session_need(b->side == NONE || b->side < p->trials.limit,
 		     "beside a connection is a trial or nothing");
+	session_need(b->snapshot == NONE || b->snapshot < p->snapshots.limit,
+		     "a datagram of several packets is one of those there are");
 	session_need(b->device < p->devices.limit,
 		     "a connection belongs to a device");
 	d = device_at(p, b->device);
 	session_need(d->account < p->accounts.limit,
 		     "a device belongs to an account");
-	session_need(b->instance < INSTANCES &&
-			     d->instances[b->instance].binding == slot,
+	session_need(d->instances[b->instance].binding == slot,
 		     "a connection is that of its instance");
 	session_need(b->acked <= account_at(p, d->account)->assigned,
 		     "no device holds a serial that was never given out");

@@ -368,13 +368,31 @@ def test_unacknowledged_publication_comes_again(service):
     assert service.connections()[0]["acknowledged"] == serial
 
 
-def fill(service, number):
+def fill(service, number, index=1):
     """Stores with long names and digests, more than one datagram holds."""
     names = [f"mmm_Store_{i:03}_" + "x" * 40 for i in range(number)]
     for i in range(0, number, 10):
-        service.publish(*(f"{name}=1:{'ab' * 64}"
+        service.publish(*(f"{name}={index}:{'ab' * 64}"
                           for name in names[i:i + 10]))
     return names
+
+
+@pytest.mark.parametrize("size", [None, 1451, 1452])
+def test_larger_packets_where_they_are_read(service, size):
+    device = enrolled(service)
+    device.packet_size = size
+    device.confirm(device.connect(SUBSCRIBE))
+    for index in (1, 2):
+        names = fill(service, 30, index)
+        while device.held < service.account()["serial"]:
+            assert device.pump(WAIT)
+        while device.pump(0.2):
+            pass
+        device.notes.clear()
+        _, members = device.request("PresenceStatusRequest")
+        assert [s["Store"] for s in members["StoreStatus"]] == names
+        assert max(device.counts) > 3
+    assert device.longest == (1452 if size == 1452 else 1200)
 
 
 @pytest.fixture(name="in_parts")

@@ -34,7 +34,7 @@ static struct rud_header heads[SEEN];
 static uint64_t heads_at[SEEN];
 static size_t n_heads;
 static int (*lose)(const struct seen *s); /* of several packets only */
-static bool lose_all, lose_answers;
+static bool lose_all, lose_answers, lose_wide;
 
 static struct binding *binding_of(bool to_service, const uint8_t *packet)
 {
@@ -92,7 +92,8 @@ static int watch(struct world *world, const struct flying *f)
 	memmove(s->plain, s->plain + PACKET_HEAD, s->len);
 	n_seen++;
 	world->fly[world->n_fly - 1].at += s->h.packet * APART_US;
-	return lose_all || (s->h.count > 1 && lose != NULL && lose(s));
+	return lose_all || (lose_wide && s->len > PACKET_PLAIN_MAX) ||
+	       (s->h.count > 1 && lose != NULL && lose(s));
 }
 
 static int setup(void **state)
@@ -101,7 +102,7 @@ static int setup(void **state)
 	world_init(&w, 3);
 	w.drop = watch;
 	lose = NULL;
-	lose_all = lose_answers = false;
+	lose_all = lose_answers = lose_wide = false;
 	n_seen = n_heads = 0;
 	return 0;
 }
@@ -350,6 +351,8 @@ static void test_acknowledged_late(void **state)
 	assert_int_equal(heads[i].ack_bits, (1u << (seen[0].h.count - 1)) - 1);
 	/* When it has come, nothing is waited for. */
 	i++;
+	while (seen[n_seen - 1].h.count == 1)
+		n_seen--; /* the larger packet that goes to see */
 	assert_int_equal(heads[i].ack_bits, (1u << seen[0].h.count) - 1);
 	assert_int_equal(heads_at[i],
 			 seen[n_seen - 1].at + w.delay_us +
@@ -657,6 +660,141 @@ static void test_end(void **state)
 	assert_true(mem_is_zero(n->plain, sizeof(n->plain)));
 }
 
+/* ---- larger packets ---- */
+
+enum { WIDE = PACKET_PLAIN_LARGEST };
+
+/* How many empty packets of 1452 octets went, and the piece of the newest
+ * datagram of several. */
+static unsigned asked(size_t *piece)
+{
+	unsigned n = 0;
+	size_t i;
+
+	*piece = 0;
+	for (i = 0; i < n_seen; i++) {
+		if (seen[i].h.count == 1 && seen[i].len == WIDE) {
+			assert_int_equal(seen[i].h.flags,
+					 FLAG_FINAL | FLAG_ACK_WANTED);
+			assert_int_equal(seen[i].plain[0], EXT_END);
+			assert_true(mem_is_zero(seen[i].plain + 1, WIDE - 1));
+			n++;
+		} else if (seen[i].h.count > 1 && seen[i].h.packet == 0) {
+			*piece = seen[i].len;
+		}
+	}
+	return n;
+}
+
+static void test_larger_packets(void **state)
+{
+	size_t piece;
+
+	(void)state;
+	world_subscribed(&w, alice, 0, 1);
+	forget_told();
+	publish_all(STORES, 1, 0);
+	world_run(&w, 1000000);
+	assert_int_equal(asked(&piece), 1);
+	assert_int_equal(piece, PACKET_PLAIN_MAX);
+	assert_int_equal(snapshots(), 0);
+	publish_all(STORES, 2, 0);
+	world_run(&w, 1000000);
+	assert_int_equal(asked(&piece), 1);
+	assert_int_equal(piece, WIDE);
+	/* What fits one packet of the usual size is no larger. */
+	n_seen = 0;
+	publish_all(4, 3, MPP_DIGEST_MAX);
+	world_run(&w, 1000000);
+	assert_int_equal(seen[0].h.count, 1);
+	assert_true(seen[0].len <= PACKET_PLAIN_MAX);
+	/* Then the path loses them: after five timeouts they are small again.
+	 */
+	lose_wide = true;
+	n_seen = 0;
+	publish_all(STORES, 4, 0);
+	world_run(&w, 20000000);
+	assert_int_equal(world_last(&w.d[0], MPP_EV_PUBLICATION)->index[0], 4);
+	publish_all(STORES, 5, 0);
+	world_run(&w, 1000000);
+	assert_int_equal(asked(&piece), 0);
+	assert_int_equal(piece, PACKET_PLAIN_MAX);
+	assert_int_equal(stores_told(&w.d[0]), 4 * STORES + 4);
+}
+
+/* A probe that is lost costs nothing, and is not sent again on this path. */
+static void test_narrow_path(void **state)
+{
+	uint64_t repeats;
+	size_t piece;
+
+	(void)state;
+	world_subscribed(&w, alice, 0, 1);
+	forget_told();
+	lose_wide = true;
+	publish_all(STORES, 1, 0);
+	world_run(&w, 1000000);
+	repeats = count()->repeats;
+	publish_all(STORES, 2, 0);
+	world_run(&w, 1000000);
+	assert_int_equal(asked(&piece), 1);
+	assert_int_equal(piece, PACKET_PLAIN_MAX);
+	assert_int_equal(count()->repeats, repeats);
+	assert_int_equal(count()->abandoned, 0);
+	assert_int_equal(snapshots(), 0);
+	/* Another path is asked anew. */
+	lose_wide = false;
+	w.d[0].addr = elsewhere;
+	while (count()->moved == 0)
+		world_run(&w, 1000000);
+	publish_all(STORES, 3, 0);
+	world_run(&w, 1000000);
+	publish_all(STORES, 4, 0);
+	world_run(&w, 1000000);
+	assert_int_equal(asked(&piece), 2);
+	assert_int_equal(piece, WIDE);
+	assert_int_equal(stores_told(&w.d[0]), 4 * STORES);
+}
+
+/* When something newer is to be said the question waits. */
+static void test_asked_later(void **state)
+{
+	size_t piece;
+
+	(void)state;
+	world_subscribed(&w, alice, 0, 1);
+	forget_told();
+	publish_all(STORES, 1, 0);
+	publish_all(STORES, 2, 0);
+	publish_all(STORES, 3, 0);
+	world_run(&w, 60000);
+	assert_int_equal(asked(&piece), 0);
+	world_run(&w, 1000000);
+	assert_int_equal(asked(&piece), 1);
+	publish_all(STORES, 4, 0);
+	world_run(&w, 1000000);
+	assert_int_equal(asked(&piece), 1);
+	assert_int_equal(piece, WIDE);
+	assert_int_equal(world_last(&w.d[0], MPP_EV_PUBLICATION)->index[0], 4);
+}
+
+/* Who does not say that it reads them is not sent any. */
+static void test_small_reader(void **state)
+{
+	size_t piece;
+
+	(void)state;
+	world_subscribed(&w, alice, 0, 1);
+	binding_at(&w.s->state, 0)->packets = PACKETS_SMALL;
+	forget_told();
+	publish_all(STORES, 1, 0);
+	world_run(&w, 1000000);
+	publish_all(STORES, 2, 0);
+	world_run(&w, 1000000);
+	assert_int_equal(asked(&piece), 0);
+	assert_int_equal(piece, PACKET_PLAIN_MAX);
+}
+
 /* ---- answers ---- */
 
 static void test_status_answer(void **state)
@@ -938,6 +1076,10 @@ int main(void)
 		CASE(test_no_snapshot),
 		CASE(test_none_at_all),
 		CASE(test_end),
+		CASE(test_larger_packets),
+		CASE(test_narrow_path),
+		CASE(test_asked_later),
+		CASE(test_small_reader),
 		CASE(test_status_answer),
 		CASE(test_status_of_subscriber),
 		CASE(test_events),
