@@ -112,6 +112,28 @@ static void asking_is_not_marking(void **state)
 	assert_int_equal(b.w.top, 1001);
 }
 
+/* The top moves, and what falls out of the window is old; nothing is seen. */
+static void raising_marks_nothing(void **state)
+{
+	struct both b;
+
+	(void)state;
+	start(&b, 2);
+	assert_true(mark(&b, 5));
+	replay_raise(&b.w, 100);
+	assert_int_equal(b.w.top, 101);
+	assert_true(replay_fresh(&b.w, 100));
+	assert_false(replay_fresh(&b.w, 5));
+	replay_raise(&b.w, 50); /* never back */
+	assert_int_equal(b.w.top, 101);
+	replay_mark(&b.w, 100);
+	assert_false(replay_fresh(&b.w, 100));
+	replay_raise(&b.w, 133); /* takes the place of 5 in the ring */
+	assert_true(replay_fresh(&b.w, 133));
+	assert_false(replay_fresh(&b.w, 5));
+	assert_false(replay_fresh(&b.w, 100));
+}
+
 /* What the ring held is gone when the top passes it, however far it goes. */
 static void a_jump_clears_what_it_passes(void **state)
 {
@@ -201,6 +223,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(edges_of_the_window),
 		cmocka_unit_test(asking_is_not_marking),
+		cmocka_unit_test(raising_marks_nothing),
 		cmocka_unit_test(a_jump_clears_what_it_passes),
 		cmocka_unit_test(two_words_as_a_naive_twin_has_it),
 		cmocka_unit_test(sixteen_words_as_a_naive_twin_has_it),
