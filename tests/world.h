@@ -69,6 +69,8 @@ struct world {
 	void *mem;
 	mpp_service_config config;
 	mpp_service_secrets secrets;
+	mpp_token_minter minters[4];
+	unsigned n_minters;
 	struct store *store;
 	uint64_t now; /* us, monotonic; the wall is this plus an epoch */
 	uint64_t epoch;
@@ -116,6 +118,7 @@ static inline void world_start_service(struct world *w)
 {
 	struct store_error e;
 	size_t n = mpp_service_size(&w->config);
+	unsigned i;
 
 	assert_true(n > 0);
 	w->mem = calloc(1, n);
@@ -123,6 +126,9 @@ static inline void world_start_service(struct world *w)
 	assert_int_equal(mpp_service_init(w->mem, n, &w->config, &w->secrets,
 					  &w->crypto, &w->s),
 			 MPP_OK);
+	for (i = 0; i < w->n_minters; i++)
+		assert_int_equal(mpp_service_minter_add(w->s, &w->minters[i]),
+				 MPP_OK);
 	assert_int_equal(w->store->ops->load(w->store, world_load, w->s, &e),
 			 MPP_OK);
 	w->commit_id = 0;

@@ -62,8 +62,10 @@ typedef struct mpp_client_config {
 	bool have_invitation;
 	uint8_t invitation[MPP_INVITATION_LEN];
 
-	/** A token that a MPP_EV_SAVE gave (copied); empty: none. Only SUBSCRIBE
-	 * uses one. It is used once: a MPP_EV_SAVE erases it first. */
+	/** A token (copied); empty: none. SUBSCRIBE uses it once: a MPP_EV_SAVE
+	 * erases it first. ENROLL takes one of a minter that the service
+	 * trusts, in place of an invitation, and uses it until the service has
+	 * confirmed; no MPP_EV_SAVE speaks of it. Others use none. */
 	mpp_bytes token;
 	uint8_t token_secret[MPP_TOKEN_SECRET_LEN];
 

@@ -37,7 +37,7 @@ typedef struct mpp_service_config {
 	uint32_t probes;       /**< devices that are silent to measure their
 				       path [256]: 32 each */
 	uint32_t devices;      /**< enrolled keys [1024]: 192 each */
-	uint32_t accounts;     /**< [256]: 328 each */
+	uint32_t accounts;     /**< [256]: 344 each */
 	uint32_t stores;       /**< store entries of all accounts and
 				       changes on their way [4096]: 176 each */
 	uint32_t invitations;  /**< [256]: 128 each */
@@ -85,6 +85,27 @@ MPP_MUSTCHECK mpp_err mpp_service_init(void *mem, size_t len,
 				       const mpp_service_secrets *secrets,
 				       const mpp_crypto *crypto,
 				       mpp_service **out);
+
+/** Another minter of tokens (docs/protocol.md section 10). A token of its key
+ * that says more than this is refused. */
+typedef struct mpp_token_minter {
+	mpp_token_key key; /**< copied; its id is nobody else's */
+	/** Accounts that it may name, with spaces between: exact names, or
+	 * `*@domain` for all of a domain, in any case; empty: none. Lent until
+	 * the service is forgotten. */
+	mpp_bytes accounts;
+	unsigned rights; /**< MPP_RIGHT_… that it may give */
+	uint32_t life_s; /**< longest time from Issued to Expires */
+} mpp_token_minter;
+
+/** Open tokens of another minter, too; before mpp_service_load().
+ * @param m  borrowed, but for accounts
+ * @retval MPP_ERR_INVALID no key, life 0, unknown rights, or an account that is
+ *   not possible  @retval MPP_ERR_EXISTS the id is taken
+ * @retval MPP_ERR_LIMIT there are MPP_TOKEN_MINTERS_MAX already
+ * @retval MPP_ERR_STATE records were loaded */
+MPP_MUSTCHECK mpp_err mpp_service_minter_add(mpp_service *s,
+					     const mpp_token_minter *m);
 
 /** Load one record of the store, in key order, before anything else.
  * @retval MPP_ERR_LIMIT a configured limit is too small: raise it
@@ -178,13 +199,14 @@ MPP_MUSTCHECK mpp_err mpp_service_publish(mpp_service *s, mpp_bytes account,
 					  size_t n, bool reset, uint64_t op,
 					  mpp_wall now, mpp_published *out);
 
-/** Remove a device: its connections are closed at once when this is durable.
+/** Remove a device: its connections are closed at once when this is durable,
+ * and tokens that were issued until now enrol nobody in its account.
  * @param id  its UDF as text, at least 100 bits  @retval MPP_ERR_NOTFOUND
  * @retval MPP_ERR_STATE the account is being removed
  * @retval MPP_ERR_SYNTAX not a UDF */
 MPP_MUSTCHECK mpp_err mpp_service_device_remove(mpp_service *s,
 						mpp_bytes account, mpp_bytes id,
-						uint64_t op);
+						uint64_t op, mpp_wall now);
 
 /** Remove an account with its stores, devices and invitations, all or nothing:
  * when this is durable its connections are closed at once, as those of a
@@ -192,13 +214,14 @@ MPP_MUSTCHECK mpp_err mpp_service_device_remove(mpp_service *s,
  * of it can be changed. What was asked before this is done, and answered,
  * before it. Records that do not fit one batch are deleted in the batches that
  * follow, also after a restart; until then the name cannot be added again. One
- * added again later goes on above the serials of the removed one.
+ * added again later goes on above the serials of the removed one. Tokens that
+ * were issued until now enrol nobody any more, in no account.
  * @param name  borrowed; any spelling
  * @retval MPP_ERR_NOTFOUND no such account
  * @retval MPP_ERR_STATE it is being removed already
  * @retval MPP_ERR_LIMIT too much is waiting for the store: try again */
 MPP_MUSTCHECK mpp_err mpp_service_account_remove(mpp_service *s, mpp_bytes name,
-						 uint64_t op);
+						 uint64_t op, mpp_wall now);
 
 /** Revoke the tokens of a device, or of all devices of an account: those that
  * were issued until now are not good any more, at once. When this is durable,
@@ -212,6 +235,28 @@ MPP_MUSTCHECK mpp_err mpp_service_account_remove(mpp_service *s, mpp_bytes name,
 MPP_MUSTCHECK mpp_err mpp_service_token_revoke(mpp_service *s,
 					       mpp_bytes account, mpp_bytes id,
 					       uint64_t op, mpp_wall now);
+
+/** The same for all tokens of a key, the service's own or a minter's. Tokens
+ * of a minter that it issues within the next minute are not good either: its
+ * clock may be ahead. Devices that they have enrolled stay.
+ * @retval MPP_ERR_NOTFOUND no such key  @retval MPP_ERR_LIMIT too much is
+ *   waiting for the store: try again */
+MPP_MUSTCHECK mpp_err mpp_service_minter_revoke(
+	mpp_service *s, const uint8_t id[MPP_TOKEN_KEY_ID_LEN], uint64_t op,
+	mpp_wall now);
+
+/** Mint a token with the service's own key, for a device that need not be here
+ * yet: it enrols the device then. Changes nothing.
+ * @param wish  account, device, rights, expires_ms; the rest is the service's
+ *   to say  @param token  the token is appended
+ * @retval MPP_ERR_NOTFOUND no such account  @retval MPP_ERR_STATE it is being
+ *   removed  @retval MPP_ERR_UNSUPPORTED the service has no token key
+ * @retval MPP_ERR_INVALID not a fingerprint of at least MPP_UDF_BITS, no right,
+ *   or expires_ms is past or more than a year ahead
+ * @retval MPP_ERR_NOSPACE, MPP_ERR_CRYPTO, MPP_ERR_RANDOM */
+MPP_MUSTCHECK mpp_err mpp_service_token_mint(
+	mpp_service *s, const mpp_token_claims *wish, mpp_wall now,
+	mpp_buf *token, uint8_t secret[MPP_TOKEN_SECRET_LEN]);
 
 typedef struct mpp_result {
 	uint64_t op;

@@ -33,6 +33,7 @@ enum {
 	MPP_TOKEN_SECRET_LEN = 32,
 	MPP_TOKEN_KEY_LEN = 32,
 	MPP_TOKEN_KEY_ID_LEN = 4,
+	MPP_TOKEN_MINTERS_MAX = 15, /**< beside the service itself */
 };
 
 /** What tokens are made and opened with. */

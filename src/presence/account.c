@@ -73,6 +73,7 @@ uint32_t account_add(struct presence *p, mpp_bytes name)
 	a = account_at(p, i);
 	memset(a, 0, sizeof(*a));
 	a->devices = NONE;
+	a->half_open = NONE;
 	a->stores = (struct entry_list){NONE, NONE};
 	a->pending = (struct entry_list){NONE, NONE};
 	a->name_len = (uint8_t)name.len;

@@ -61,15 +61,16 @@ void record_account(struct wr *w, mpp_bytes account)
 	op_end(w, &o);
 }
 
-void record_account_revoked(struct wr *w, mpp_bytes account,
-			    uint64_t revoked_ms)
+void record_account_marks(struct wr *w, const struct account *a)
 {
 	struct op o = op_begin(w, OP_PUT, 'a');
 
-	wr_raw(w, account.p, account.len);
+	wr_raw(w, a->name, a->name_len);
 	op_value(w, &o);
 	wr_u8(w, RECORD_VERSION);
-	wr_u64(w, revoked_ms);
+	wr_u64(w, a->revoked_ms);
+	if (a->enrol_ms != 0)
+		wr_u64(w, a->enrol_ms);
 	op_end(w, &o);
 }
 
@@ -92,13 +93,25 @@ void record_account_removed(struct wr *w, mpp_bytes account)
 	op_end(w, &o);
 }
 
-void record_floor(struct wr *w, uint64_t serial)
+void record_floor(struct wr *w, uint64_t serial, uint64_t removed_ms)
 {
 	struct op o = op_begin(w, OP_PUT, 'f');
 
 	op_value(w, &o);
 	wr_u8(w, RECORD_VERSION);
 	wr_u64(w, serial);
+	wr_u64(w, removed_ms);
+	op_end(w, &o);
+}
+
+void record_token_mark(struct wr *w, const struct token_mark *mark)
+{
+	struct op o = op_begin(w, OP_PUT, 'k');
+
+	wr_raw(w, mark->id, sizeof(mark->id));
+	op_value(w, &o);
+	wr_u8(w, RECORD_VERSION);
+	wr_u64(w, mark->revoked_ms);
 	op_end(w, &o);
 }
 
@@ -221,22 +234,30 @@ static mpp_err find_account(const struct presence *p, mpp_bytes name,
 	return *account == NONE ? MPP_ERR_MISSING : MPP_OK;
 }
 
+static bool read_removed(struct rd *value)
+{
+	if (value->left != 1 || value->p[0] != ACCOUNT_REMOVED)
+		return false;
+	(void)rd_u8(value);
+	return true;
+}
+
 static mpp_err load_account(struct presence *p, struct rd *key,
 			    struct rd *value)
 {
 	uint8_t canonical[MPP_ACCOUNT_MAX];
 	mpp_bytes name = rd_rest(key);
-	uint64_t revoked_ms = 0;
+	uint64_t revoked_ms = 0, enrol_ms = 0;
 	bool removed;
 	uint32_t account;
 	mpp_err err;
 
 	read_version(value);
-	removed = value->left == 1 && value->p[0] == ACCOUNT_REMOVED;
-	if (removed)
-		(void)rd_u8(value);
-	else if (value->left == sizeof(revoked_ms))
+	removed = read_removed(value);
+	if (value->left == 8 || value->left == 16)
 		revoked_ms = rd_u64(value);
+	if (value->left == 8)
+		enrol_ms = rd_u64(value);
 	err = rd_finish(value);
 	if (err != MPP_OK)
 		return err;
@@ -249,6 +270,7 @@ static mpp_err load_account(struct presence *p, struct rd *key,
 	if (account == NONE)
 		return MPP_ERR_LIMIT;
 	account_at(p, account)->revoked_ms = revoked_ms;
+	account_at(p, account)->enrol_ms = enrol_ms;
 	if (removed)
 		account_gone(p, account);
 	return MPP_OK;
@@ -429,17 +451,45 @@ static mpp_err load_store(struct presence *p, struct rd *key, struct rd *value)
 
 static mpp_err load_floor(struct presence *p, struct rd *key, struct rd *value)
 {
-	uint64_t serial;
+	uint64_t serial, removed_ms;
 	mpp_err err;
 
 	read_version(value);
 	serial = rd_u64(value);
+	removed_ms = value->left == 8 ? rd_u64(value) : 0;
 	err = rd_finish(value);
 	if (err != MPP_OK)
 		return err;
 	if (key->left != 0 || serial > SERIAL_MAX)
 		return MPP_ERR_RANGE;
 	p->floor = serial;
+	p->floor_ms = removed_ms;
+	return MPP_OK;
+}
+
+/* That of a key which is not configured now rests on disk: the key may come
+ * back. */
+static mpp_err load_token_mark(struct presence *p, struct rd *key,
+			       struct rd *value)
+{
+	mpp_bytes id = rd_rest(key);
+	uint64_t revoked_ms;
+	mpp_err err;
+	unsigned i;
+
+	read_version(value);
+	revoked_ms = rd_u64(value);
+	err = rd_finish(value);
+	if (err != MPP_OK)
+		return err;
+	if (id.len != MPP_TOKEN_KEY_ID_LEN)
+		return MPP_ERR_RANGE;
+	for (i = 0; i < TOKEN_KEYS; i++) {
+		struct token_mark *mark = &p->token_marks[i];
+
+		if (mark->on && memcmp(mark->id, id.p, id.len) == 0)
+			mark->revoked_ms = revoked_ms;
+	}
 	return MPP_OK;
 }
 
@@ -457,6 +507,8 @@ mpp_err record_load(struct presence *p, mpp_bytes key, mpp_bytes value,
 		return load_floor(p, &k, &v);
 	case 'i':
 		return load_invitation(p, &k, &v, gone);
+	case 'k':
+		return load_token_mark(p, &k, &v);
 	case 's':
 		return load_store(p, &k, &v);
 	default:

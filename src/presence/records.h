@@ -4,11 +4,15 @@
  *
  *   key                                value after the version
  *   'a' account                        -, or 1: removed, and what is left of
- *                                      it goes, or revoked 8
+ *                                      it goes, or revoked 8, or revoked 8,
+ *                                      enrol 8
  *   'd' account 0 suite key            rights, n, n x {instance 8,
  *                                      timestamp 8}, and revoked 8 or nothing
- *   'f'                                highest serial of removed accounts 8
+ *   'f'                                highest serial of removed accounts 8,
+ *                                      and when the newest was removed 8 or
+ *                                      nothing
  *   'i' hash 32                        account, rights, expires 8, suite, key
+ *   'k' token key id 4                 revoked 8
  *   's' account 0 store                index 8, serial 8, digest
  *
  * Accounts sort before what belongs to them. Names hold no zero octet. */
@@ -22,12 +26,12 @@ enum { RECORD_VERSION = 1 };
 
 /* Each appends one operation. */
 void record_account(struct wr *w, mpp_bytes account);
-/* With the mark of its tokens. */
-void record_account_revoked(struct wr *w, mpp_bytes account,
-			    uint64_t revoked_ms);
+/* With the marks of its tokens. */
+void record_account_marks(struct wr *w, const struct account *a);
 void record_account_gone(struct wr *w, mpp_bytes account);
 void record_account_removed(struct wr *w, mpp_bytes account);
-void record_floor(struct wr *w, uint64_t serial);
+void record_floor(struct wr *w, uint64_t serial, uint64_t removed_ms);
+void record_token_mark(struct wr *w, const struct token_mark *mark);
 void record_store(struct wr *w, mpp_bytes account, const mpp_store_status *st,
 		  uint64_t serial);
 void record_store_gone(struct wr *w, mpp_bytes account, mpp_bytes store);

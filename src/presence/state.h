@@ -16,6 +16,7 @@
 #include <assert.h>
 
 #include <mpp/rud.h>
+#include <mpp/token.h>
 
 #include "base/heap.h"
 #include "base/pool.h"
@@ -27,7 +28,8 @@
 enum {
 	INSTANCES = 4, /* per device */
 	STORE_NUMBERS = 128,
-	HASH_LOAD = 2, /* buckets per record, at least 1 */
+	TOKEN_KEYS = 16, /* number 0 is the service's own */
+	HASH_LOAD = 2,   /* buckets per record, at least 1 */
 };
 
 /* An account's store, or a change of one that waits for the disk. */
@@ -66,6 +68,9 @@ struct account {
 	uint64_t batch;      /* not 0: waits for this commit to exist, or
 			   ACCOUNT_GONE */
 	uint64_t revoked_ms; /* tokens issued until then are dead */
+	uint64_t enrol_ms;   /* and until then they enrol nobody: a device was
+			   removed */
+	uint32_t half_open;  /* list of those that enrol with a token */
 	uint8_t name_len;
 	uint8_t name[MPP_ACCOUNT_MAX];
 };
@@ -127,13 +132,17 @@ enum binding_flag {
 	BIND_REFILL = 128,     /* it named an identifier: it gets fresh ones */
 };
 
-/* binding.token */
+/* binding.token; the number of the token's key is above */
 enum token_flag {
 	TOKEN_TICKETED = 1, /* came by a token */
 	TOKEN_DUE = 2,      /* is to get one */
 	TOKEN_SENT = 4,     /* the newest publication carries one */
 	TOKEN_REVOKED = 8,  /* with BIND_ENDING: that is why */
+	TOKEN_KEY_SHIFT = 4,
 };
+
+static_assert(TOKEN_KEYS << TOKEN_KEY_SHIFT <= UINT8_MAX + 1,
+	      "the number of a token key fits");
 
 /* binding.packets: how large those of a datagram of several may be. */
 enum packet_size {
@@ -184,10 +193,10 @@ static_assert(sizeof(struct binding) <= 256,
  * which takes effect only then. */
 struct half_open {
 	uint32_t link;
-	uint32_t next; /* of the same device or invitation */
+	uint32_t next; /* of the same device, invitation or account */
 	uint32_t binding;
 	uint32_t account;
-	uint32_t invitation; /* NONE: the device is known */
+	uint32_t invitation; /* NONE: the device is known, or has a token */
 	uint8_t suite;
 	bool subscribe;
 	bool waiting; /* its enrolment is on its way to the disk */
@@ -198,7 +207,7 @@ struct half_open {
 	uint64_t acked;
 	uint64_t filter[2];
 	uint64_t batch;
-	uint64_t enrolled_ms; /* waiting: wall */
+	uint64_t enrolled_ms; /* waiting: its revoked_ms */
 };
 
 enum { CHALLENGE_LEN = 8 };
@@ -237,6 +246,13 @@ struct waiting_probe {
 	bool json;
 };
 
+/* A token key that this service opens with: what is durable of it. */
+struct token_mark {
+	bool on;
+	uint8_t id[MPP_TOKEN_KEY_ID_LEN];
+	uint64_t revoked_ms; /* its tokens issued until then are dead */
+};
+
 struct hash {
 	uint32_t *bucket; /* lent */
 	uint32_t mask;
@@ -253,7 +269,10 @@ struct presence {
 	uint32_t gone;      /* accounts that are ACCOUNT_GONE */
 	uint32_t devices_per_account;
 	uint32_t stores_per_account;
-	uint64_t floor; /* the highest serial of removed accounts */
+	uint64_t floor;    /* the highest serial of removed accounts */
+	uint64_t floor_ms; /* when the newest was removed: tokens issued until
+			      then enrol nobody */
+	struct token_mark token_marks[TOKEN_KEYS];
 };
 
 static inline struct account *account_at(const struct presence *p, uint32_t i)

@@ -277,6 +277,10 @@ MPP_MUSTCHECK mpp_err client_ticket_start(struct mpp_client *c,
 					  struct noise *hs);
 /* The extensions of a Ticket. */
 void client_ticket_put(const struct mpp_client *c, struct wr *w);
+/* The device's key, which a token only names: in the payload of a Ticket. */
+void client_ticket_credential(const struct mpp_client *c, struct wr *w);
+/* A ResponderComplete made a connection. */
+void client_ticket_connected(struct mpp_client *c);
 /* An Error answered this attempt. */
 void client_ticket_error(struct mpp_client *c, const struct attempt *a,
 			 mpp_time now);

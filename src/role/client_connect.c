@@ -70,6 +70,8 @@ static mpp_err build_payload(struct mpp_client *c, const struct attempt *a,
 	ext_put(&w, EXT_STREAM_ID, a->client_id, 16);
 	ext_put(&w, EXT_SERVICE, service, sizeof(service) - 1);
 	ext_put(&w, EXT_CLAIM, c->account, c->account_len);
+	if (a->type == RUD_INIT_TICKET)
+		client_ticket_credential(c, &w);
 	ext_put_int(&w, EXT_TIMESTAMP, c->timestamp_ms);
 	params_write(&w, &p);
 	ext_put_end(&w);
@@ -556,7 +558,7 @@ static mpp_err take_complete(struct mpp_client *c, struct attempt *a,
 		return refused(c, a, message, now);
 	err = make_link(c, a, e, now);
 	if (err == MPP_OK)
-		client_ticket_drop(c);
+		client_ticket_connected(c);
 	if (err != MPP_OK || answered_once(c, message))
 		return err;
 	take_first(c, message);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* client_ticket.c - a device's token (docs/protocol.md sections 5, 10).
+/* client_ticket.c - a device's token (docs/protocol.md sections 5, 10). For
+ * MPP_MODE_SUBSCRIBE:
  *
  *   NONE --a publication brings one--> STORED --an attempt is due--> USED
  *     ^        (saved)                           (erased, then sent)   |
@@ -7,7 +8,11 @@
  *
  * A token is used for one connection: it is erased from what the application
  * keeps before the first datagram with it goes out, so that no copy of the
- * state can use it again. When it does not help, the device key does. */
+ * state can use it again. When it does not help, the device key does.
+ *
+ * With MPP_MODE_ENROLL a token takes the place of an invitation: the service
+ * does not know the device's key yet, so there is no other way in. It is kept
+ * and used until the service has confirmed, or says that it is not good. */
 #include "role/client.h"
 
 #include "base/mem.h"
@@ -18,7 +23,8 @@ mpp_err client_ticket_init(struct mpp_client *c, const mpp_client_config *k)
 {
 	if (k->token.len > MPP_TOKEN_MAX)
 		return MPP_ERR_INVALID;
-	if (k->token.len == 0 || c->mode != MPP_MODE_SUBSCRIBE)
+	if (k->token.len == 0 ||
+	    (c->mode != MPP_MODE_SUBSCRIBE && c->mode != MPP_MODE_ENROLL))
 		return MPP_OK;
 	memcpy(c->token, k->token.p, k->token.len);
 	c->token_len = k->token.len;
@@ -39,16 +45,23 @@ void client_ticket_drop(struct mpp_client *c)
 		c->cookie_len = 0;
 }
 
+void client_ticket_connected(struct mpp_client *c)
+{
+	if (c->mode == MPP_MODE_SUBSCRIBE)
+		client_ticket_drop(c);
+}
+
 bool client_ticket(struct mpp_client *c)
 {
 	if (c->token_state == CLIENT_TOKEN_STORED && !c->have_invitation) {
 		c->token_state = CLIENT_TOKEN_USED;
 		c->ticket_tries = 0;
 		c->ticket_challenged = false;
-		c->want_save = true;
+		c->want_save = c->want_save || c->mode == MPP_MODE_SUBSCRIBE;
 	}
 	/* A Challenge, which anybody can forge, buys one attempt more. */
-	if (c->ticket_tries >= TICKET_TRIES + (c->ticket_challenged ? 1u : 0u))
+	if (c->mode == MPP_MODE_SUBSCRIBE &&
+	    c->ticket_tries >= TICKET_TRIES + (c->ticket_challenged ? 1u : 0u))
 		client_ticket_drop(c);
 	return c->token_state == CLIENT_TOKEN_USED;
 }
@@ -72,6 +85,17 @@ void client_ticket_put(const struct mpp_client *c, struct wr *w)
 	ext_put(w, EXT_TOKEN, c->token, c->token_len);
 }
 
+void client_ticket_credential(const struct mpp_client *c, struct wr *w)
+{
+	const size_t len = mpp_dh_len(c->suite);
+	uint8_t value[2 + MPP_DH_MAX];
+	struct wr v = wr_init(value, sizeof(value));
+
+	wr_int(&v, CREDENTIAL_RAW);
+	wr_bytes(&v, c->device.pub, len);
+	ext_put(w, EXT_CREDENTIAL, value, v.n);
+}
+
 /* A hint that anybody can forge: it costs this token and no more, and the
  * answer to the attempt is still waited for. */
 void client_ticket_error(struct mpp_client *c, const struct attempt *a,
@@ -82,7 +106,8 @@ void client_ticket_error(struct mpp_client *c, const struct attempt *a,
 
 	if (a->type != RUD_INIT_TICKET || r.err != MPP_OK ||
 	    c->token_state != CLIENT_TOKEN_USED ||
-	    (code != MPP_STATUS_UNAUTHENTIC && code != MPP_STATUS_EXPIRED))
+	    (code != MPP_STATUS_UNAUTHENTIC && code != MPP_STATUS_EXPIRED &&
+	     code != MPP_STATUS_FORBIDDEN))
 		return;
 	client_ticket_drop(c);
 	c->attempt_at = now;
@@ -107,7 +132,8 @@ void client_ticket_keep(struct mpp_client *c)
 
 void client_ticket_moved(struct mpp_client *c)
 {
-	if (c->ticket_tries != 0)
+	/* One that enrols has no other way in. */
+	if (c->mode == MPP_MODE_SUBSCRIBE && c->ticket_tries != 0)
 		client_ticket_drop(c);
 }
 

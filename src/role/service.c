@@ -204,7 +204,7 @@ static mpp_err init_secrets(struct mpp_service *s,
 		err = MPP_ERR_INVALID;
 	memcpy(s->sid_key, secrets->sid_key, sizeof(s->sid_key));
 	memcpy(s->reset_key, secrets->reset_key, sizeof(s->reset_key));
-	s->token_key = secrets->token;
+	service_minter_own(s, &secrets->token);
 	return err == MPP_OK ? init_random(s) : err;
 }
 
@@ -261,6 +261,7 @@ void mpp_service_leap_seconds(mpp_service *s, unsigned tai_utc, mpp_wall until)
 
 mpp_err mpp_service_load(mpp_service *s, mpp_bytes key, mpp_bytes value)
 {
+	s->loaded = true;
 	return record_load(&s->state, key, value, service_fill(s));
 }
 

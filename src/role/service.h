@@ -14,6 +14,7 @@
  *   service_stream.c   stream identifiers of a running connection
  *   service_keepalive.c  for how long its path lasts
  *   service_ticket.c   tokens: opening them, giving new ones
+ *   service_minter.c   token keys, and what their tokens may say
  *   service_reset.c    telling a client that its connection is gone
  *   service_info.c     looking at the state
  *
@@ -43,8 +44,10 @@ enum {
 	RIGHTS_REMOVING = 0x80, /* of a device whose removal is on its way */
 	PUBLISH_STORES = 40,    /* entries in one packet from a device */
 	RESET_BUCKETS = 256,
-	RENEW_HOURS = 24, /* a device is asked for fresh keys */
-	KEYS_HOURS = 48,  /* older ones are not used */
+	RENEW_HOURS = 24,        /* a device is asked for fresh keys */
+	KEYS_HOURS = 48,         /* older ones are not used */
+	HALVES_PER_ACCOUNT = 64, /* that enrol with a token */
+	TOKEN_LEEWAY_MS = 60000, /* a minter's clock may be ahead */
 };
 #define DAY_US UINT64_C(86400000000)
 
@@ -67,6 +70,7 @@ enum change_kind {
 	CHANGE_REMOVE_ACCOUNT,
 	CHANGE_CLEAN,
 	CHANGE_REVOKE,
+	CHANGE_REVOKE_KEY,
 };
 
 /* A change on its way to the disk. */
@@ -78,8 +82,8 @@ struct change {
 	uint64_t batch;
 	uint64_t serial;
 	uint32_t account;
-	/* Invitation, device, half-open, binding, or how many records of a
-	 * removed account are deleted (NONE: all that it had). */
+	/* Invitation, device, half-open, binding, token key, or how many
+	 * records of a removed account are deleted (NONE: all that it had). */
 	uint32_t index;
 	uint32_t generation;
 	uint32_t request;
@@ -104,6 +108,7 @@ struct admission {
 	uint64_t timestamp;
 	struct device_key key;
 	uint32_t account, device, invitation;
+	bool enrols; /* by its token, which names a key that is not here */
 	uint64_t filter[2];
 };
 
@@ -111,6 +116,7 @@ struct admission {
  */
 struct ticket {
 	bool on;
+	unsigned key;             /* its number */
 	uint32_t account, device; /* that it names; NONE: not here */
 	mpp_token token;
 };
@@ -150,12 +156,13 @@ struct mpp_service {
 	uint8_t sid_key[16];
 	uint8_t reset_key[32];
 	uint8_t cookie_secret[32];
-	uint8_t ticket_cookie_secret[32]; /* of Challenges to Tickets */
-	mpp_token_key token_key;
-	uint32_t generation; /* of a slot's first use */
-	uint64_t hour_us;    /* a 24th of config.renew_s */
-	uint64_t hours;      /* of them, at the newest call */
-	uint32_t evict;      /* where the search for a closed one goes on */
+	uint8_t ticket_cookie_secret[32];     /* of Challenges to Tickets */
+	mpp_token_minter minters[TOKEN_KEYS]; /* 0 is ourselves */
+	bool loaded;                          /* records were */
+	uint32_t generation;                  /* of a slot's first use */
+	uint64_t hour_us;                     /* a 24th of config.renew_s */
+	uint64_t hours;                       /* of them, at the newest call */
+	uint32_t evict; /* where the search for a closed one goes on */
 	mpp_service_counters count;
 	uint32_t reset_spent_ms[RESET_BUCKETS]; /* by prefix */
 	unsigned leap_seconds;                  /* TAI - UTC; 0: unknown */
@@ -437,6 +444,18 @@ uint32_t service_path_lost(const struct binding *b, const struct incoming *in);
 /* Put PathLost before the answer that is about to be written. */
 void service_put_lost(const struct mpp_service *s, struct request *q);
 
+/* ---- service_minter.c ---- */
+/* Is there a token key of this number? */
+bool service_minter_on(const struct mpp_service *s, unsigned number);
+void service_minter_own(struct mpp_service *s, const mpp_token_key *key);
+/* The number of the key that a token names; TOKEN_KEYS: not known. */
+unsigned service_minter_find(const struct mpp_service *s, mpp_bytes token);
+/* May tokens of this key say this? */
+bool service_minter_allows(const struct mpp_service *s, unsigned number,
+			   const mpp_token_claims *k, mpp_wall now);
+/* The store has said about CHANGE_REVOKE_KEY. */
+void service_minter_revoked(struct mpp_service *s, const struct change *c);
+
 /* ---- service_ticket.c ---- */
 /* Open a token into s->ticket, which the caller wipes. 0, or the status of
  * the Error to answer with. */
@@ -445,6 +464,24 @@ unsigned service_ticket_open(struct mpp_service *s, mpp_bytes token,
 /* The key of the device that it names; all zero when it is not here. */
 void service_ticket_key(const struct mpp_service *s, struct device_key *key);
 void service_ticket_wipe(struct mpp_service *s);
+/* May it enrol the key that it names? */
+bool service_ticket_enrols(const struct mpp_service *s);
+/* The device of an account whose key has this fingerprint, or NONE. */
+uint32_t service_token_device(struct mpp_service *s, uint32_t account,
+			      mpp_bytes id);
+/* Issued of a new token of a key. device: NONE when it is not here. */
+uint64_t service_token_issue(struct mpp_service *s, uint32_t account,
+			     uint32_t device, unsigned key, mpp_wall now);
+/* A mark that no token which is out comes after, whatever was done to the
+ * clock. */
+uint64_t service_new_mark(const struct mpp_service *s, uint64_t old,
+			  mpp_wall now);
+/* Unconfirmed handshakes that would enrol a device. */
+void service_forget_enrolling(struct mpp_service *s, const struct account *a);
+/* Did it come by a token of this key? */
+bool service_token_is_of(const struct binding *b, unsigned number);
+/* A confirmed connection whose token was revoked: say Close, then free. */
+void service_token_end(struct mpp_service *s, uint32_t slot);
 /* What a new binding may do by the handshake being answered. */
 void service_token_begin(const struct mpp_service *s, struct binding *b,
 			 mpp_wall now);

@@ -17,6 +17,7 @@ static void deny(struct admission *ad, unsigned status, const char *why)
 }
 
 static const char not_allowed[] = "not allowed for this account";
+static const char full_account[] = "the account has its full number of devices";
 
 uint32_t service_lease(const struct mpp_service *s, uint64_t asked_ms)
 {
@@ -180,8 +181,7 @@ static void check_stranger(struct mpp_service *s, mpp_instant now)
 		deny(ad, MPP_STATUS_EXPIRED, "invitation has expired");
 	else if (account_at(&s->state, ad->account)->n_devices >=
 		 s->config.devices_per_account)
-		deny(ad, MPP_STATUS_TOO_MANY,
-		     "the account has its full number of devices");
+		deny(ad, MPP_STATUS_TOO_MANY, full_account);
 }
 
 static uint32_t *half_list(const struct mpp_service *s,
@@ -189,6 +189,8 @@ static uint32_t *half_list(const struct mpp_service *s,
 {
 	if (ad->device != NONE)
 		return &device_at(&s->state, ad->device)->half_open;
+	if (ad->enrols)
+		return &account_at(&s->state, ad->account)->half_open;
 	return &invitation_at(&s->state, ad->invitation)->half_open;
 }
 
@@ -235,11 +237,12 @@ static void check_timestamp(struct mpp_service *s)
 static void check_rights(struct mpp_service *s)
 {
 	struct admission *ad = &s->admission;
-	unsigned rights =
-		ad->device != NONE
-			? device_at(&s->state, ad->device)->rights
-			: invitation_at(&s->state, ad->invitation)->rights;
+	unsigned rights = MPP_RIGHTS_ALL;
 
+	if (ad->device != NONE)
+		rights = device_at(&s->state, ad->device)->rights;
+	else if (!ad->enrols)
+		rights = invitation_at(&s->state, ad->invitation)->rights;
 	if (s->ticket.on)
 		rights &= s->ticket.token.claims.rights;
 	if ((rights & MPP_RIGHT_SUBSCRIBE) == 0 && ad->has_message &&
@@ -247,14 +250,63 @@ static void check_rights(struct mpp_service *s)
 		deny(ad, MPP_STATUS_FORBIDDEN, not_allowed);
 }
 
+/* The raw key in a Credential. Which suite it is for shows by its length. */
+static mpp_err read_credential(mpp_bytes value, struct device_key *key)
+{
+	struct rd r = rd_init(value);
+	uint64_t type = rd_int(&r);
+	mpp_bytes raw = rd_bytes(&r);
+	mpp_err err = rd_finish(&r);
+
+	if (err != MPP_OK)
+		return err;
+	if (type != CREDENTIAL_RAW)
+		return MPP_ERR_UNSUPPORTED;
+	memset(key, 0, sizeof(*key));
+	key->suite = raw.len == mpp_dh_len(MPP_SUITE_25519) ? MPP_SUITE_25519
+							    : MPP_SUITE_448;
+	if (raw.len != mpp_dh_len(key->suite))
+		return MPP_ERR_RANGE;
+	memcpy(key->raw, raw.p, raw.len);
+	return MPP_OK;
+}
+
+/* The key in the Credential must be the one that the minter has named: then
+ * nobody but he has vouched for it, and nobody can slip another one in. */
+static bool credential_is_named(struct mpp_service *s)
+{
+	struct admission *ad = &s->admission;
+	struct device_key key;
+	uint8_t udf[MPP_UDF_LEN];
+
+	if (!ext_has(&ad->ext, EXT_CREDENTIAL) ||
+	    read_credential(ad->ext.v[EXT_CREDENTIAL], &key) != MPP_OK ||
+	    mpp_udf_key(&s->crypto, key.suite, key.raw, udf) != MPP_OK ||
+	    mpp_udf_match(udf, s->ticket.token.claims.device, MPP_UDF_BITS) !=
+		    MPP_OK)
+		return false;
+	ad->key = key;
+	return true;
+}
+
 /* A token lets its own device into its own account, and no other. */
 static void check_ticket(struct mpp_service *s)
 {
 	struct admission *ad = &s->admission;
 
-	if (ad->device == NONE || ad->device != s->ticket.device ||
-	    ad->account != s->ticket.account)
+	if (ad->account == NONE || ad->account != s->ticket.account) {
 		deny(ad, MPP_STATUS_FORBIDDEN, not_allowed);
+		return;
+	}
+	ad->device = s->ticket.device;
+	if (ad->device != NONE)
+		return;
+	ad->enrols = service_ticket_enrols(s) && credential_is_named(s);
+	if (!ad->enrols)
+		deny(ad, MPP_STATUS_FORBIDDEN, not_allowed);
+	else if (account_at(&s->state, ad->account)->n_devices >=
+		 s->config.devices_per_account)
+		deny(ad, MPP_STATUS_TOO_MANY, full_account);
 }
 
 static void take_filter(struct mpp_service *s)
@@ -283,7 +335,7 @@ void service_admit(struct mpp_service *s, mpp_bytes payload,
 		return;
 	}
 	ad->account = find_claim(s, ad->ext.v[EXT_CLAIM]);
-	if (ad->account != NONE)
+	if (ad->account != NONE && !s->ticket.on)
 		ad->device = device_find(&s->state, key, ad->account);
 	if (s->ticket.on)
 		check_ticket(s);

@@ -438,6 +438,9 @@ static void settle(struct mpp_service *s, const struct change *c,
 	case CHANGE_REVOKE:
 		service_revoked(s, c, now);
 		break;
+	case CHANGE_REVOKE_KEY:
+		service_minter_revoked(s, c);
+		break;
 	case CHANGE_CLEAN:
 		service_removed(s, c);
 		return; /* nobody waits for it */

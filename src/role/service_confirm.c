@@ -16,6 +16,8 @@ static uint32_t *list_of(const struct mpp_service *s, const struct half_open *h)
 
 	if (b->device != NONE)
 		return &device_at(&s->state, b->device)->half_open;
+	if (h->invitation == NONE)
+		return &account_at(&s->state, h->account)->half_open;
 	return &invitation_at(&s->state, h->invitation)->half_open;
 }
 
@@ -26,11 +28,13 @@ static bool same_instance(const struct half_open *h, const uint8_t *key,
 	       memcmp(h->instance, instance, MPP_INSTANCE_LEN) == 0;
 }
 
-/* Make room in a list: at most two of an instance, at most eight in all; the
+/* Make room in a list: at most two of an instance, at most so many in all; the
  * oldest goes, never one that waits for the disk. */
 static bool make_room(struct mpp_service *s, const struct admission *ad,
 		      uint32_t list)
 {
+	const unsigned most = ad->enrols ? HALVES_PER_ACCOUNT
+					 : HALVES_PER_DEVICE;
 	uint32_t i, oldest_same = NONE, oldest = NONE;
 	unsigned same = 0, all = 0;
 
@@ -49,9 +53,9 @@ static bool make_room(struct mpp_service *s, const struct admission *ad,
 	}
 	if (same >= HALVES_PER_INSTANCE)
 		service_free(s, half_at(&s->state, oldest_same)->binding);
-	else if (all >= HALVES_PER_DEVICE && oldest == NONE)
+	else if (all >= most && oldest == NONE)
 		return false;
-	else if (all >= HALVES_PER_DEVICE)
+	else if (all >= most)
 		service_free(s, half_at(&s->state, oldest)->binding);
 	return true;
 }
@@ -100,6 +104,8 @@ static uint32_t *list_for(const struct mpp_service *s,
 {
 	if (ad->device != NONE)
 		return &device_at(&s->state, ad->device)->half_open;
+	if (ad->enrols)
+		return &account_at(&s->state, ad->account)->half_open;
 	return &invitation_at(&s->state, ad->invitation)->half_open;
 }
 
@@ -297,33 +303,91 @@ static bool settle(struct mpp_service *s, uint32_t slot, uint64_t acked)
 	return true;
 }
 
-/* An enrolment: device and used invitation in one batch. The device exists
- * when that is on disk. */
-static void enroll(struct mpp_service *s, uint32_t half, mpp_wall now)
+/* What the new device may do. Tokens from before a removal stay dead: they may
+ * be those of an earlier enrolment of this key. */
+static void fill_device(const struct mpp_service *s, const struct half_open *h,
+			struct device *d)
 {
-	struct half_open *h = half_at(&s->state, half);
-	struct invitation *v = invitation_at(&s->state, h->invitation);
-	mpp_bytes name = account_name(account_at(&s->state, h->account));
-	struct change c = {.kind = CHANGE_ENROLL, .index = half};
-	struct device d = {.suite = h->suite,
-			   .rights = v->rights,
-			   .revoked_ms = now.us / 1000};
-	struct wr *w = service_fill(s), before = *w;
+	const struct account *a = account_at(&s->state, h->account);
 
-	memcpy(d.key, h->key, MPP_DH_MAX);
+	memset(d, 0, sizeof(*d));
+	d->suite = h->suite;
+	memcpy(d->key, h->key, MPP_DH_MAX);
+	d->rights = h->invitation != NONE
+			    ? invitation_at(&s->state, h->invitation)->rights
+			    : binding_at(&s->state, h->binding)->rights &
+				      MPP_RIGHTS_ALL;
+	d->revoked_ms = a->enrol_ms > s->state.floor_ms ? a->enrol_ms
+							: s->state.floor_ms;
+}
+
+static void use_invitation(const struct mpp_service *s,
+			   const struct half_open *h, mpp_bytes name,
+			   struct wr *w)
+{
+	struct invitation *v = invitation_at(&s->state, h->invitation);
+
 	v->used_suite = h->suite;
 	memcpy(v->used_key, h->key, MPP_DH_MAX);
-	record_device(w, name, &d);
 	record_invitation(w, name, v);
+}
+
+/* It did not happen: the invitation is good for another try. */
+static void free_invitation(const struct mpp_service *s,
+			    const struct half_open *h)
+{
+	if (h->invitation != NONE)
+		invitation_at(&s->state, h->invitation)->used_suite = 0;
+}
+
+/* An enrolment: device and used invitation in one batch. The device exists
+ * when that is on disk. */
+static void enroll(struct mpp_service *s, uint32_t half)
+{
+	struct half_open *h = half_at(&s->state, half);
+	mpp_bytes name = account_name(account_at(&s->state, h->account));
+	struct change c = {.kind = CHANGE_ENROLL, .index = half};
+	struct wr *w = service_fill(s), before = *w;
+	struct device d;
+
+	fill_device(s, h, &d);
+	record_device(w, name, &d);
+	if (h->invitation != NONE)
+		use_invitation(s, h, name, w);
 	if (w->err != MPP_OK || service_wait(s, &c) != MPP_OK) {
 		*w = before;
-		v->used_suite = 0;
+		free_invitation(s, h);
 		return;
 	}
 	h->waiting = true;
 	h->enrolled_ms = d.revoked_ms;
 	account_at(&s->state, h->account)->enrolling++;
 	s->state.enrolling++;
+}
+
+/* Is an enrolment of this key with a token on its way to the disk? */
+static bool key_enrolls_now(const struct mpp_service *s,
+			    const struct half_open *h)
+{
+	uint32_t i = account_at(&s->state, h->account)->half_open;
+	const struct half_open *other;
+
+	for (; i != NONE; i = other->next) {
+		other = half_at(&s->state, i);
+		if (other->waiting &&
+		    memcmp(other->key, h->key, MPP_DH_MAX) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool ticket_is_free(const struct mpp_service *s,
+			   const struct half_open *h)
+{
+	return h->invitation == NONE
+		       ? !key_enrolls_now(s, h)
+		       : invitation_at(&s->state, h->invitation)->used_suite ==
+				 0;
 }
 
 /* Not while it waits, nor when another key was quicker; that one's success
@@ -336,22 +400,12 @@ static bool may_enroll(const struct mpp_service *s, uint32_t half)
 
 	/* What is on disk must find a place in memory again, so those on
 	 * their way to it count as if they were there. */
-	return !h->waiting && !a->leaving &&
-	       invitation_at(p, h->invitation)->used_suite == 0 &&
+	return !h->waiting && !a->leaving && ticket_is_free(s, h) &&
 	       a->n_devices + a->enrolling < p->devices_per_account &&
 	       p->devices.used + p->enrolling < p->devices.limit;
 }
 
-/* It did not happen: the invitation is good for another try. */
-static void enroll_failed(struct mpp_service *s, uint32_t half)
-{
-	const struct half_open *h = half_at(&s->state, half);
-
-	invitation_at(&s->state, h->invitation)->used_suite = 0;
-	service_free(s, h->binding);
-}
-
-/* The half-open record moves from the invitation to the new device. */
+/* The half-open record moves from what let it in to the new device. */
 static void move_to_device(struct mpp_service *s, uint32_t half,
 			   uint32_t device)
 {
@@ -368,32 +422,54 @@ static void move_to_device(struct mpp_service *s, uint32_t half,
 	binding_at(&s->state, h->binding)->device = device;
 }
 
+/* Others that wanted to enrol with the invitation have lost. */
+static void end_invitation(struct mpp_service *s, uint32_t invitation)
+{
+	uint32_t i;
+
+	while ((i = invitation_at(&s->state, invitation)->half_open) != NONE)
+		service_free(s, half_at(&s->state, i)->binding);
+}
+
+/* The device is there meanwhile: by another of its connections, or by an
+ * invitation. */
+static void find_enrolled(struct mpp_service *s, uint32_t half)
+{
+	const struct half_open *h = half_at(&s->state, half);
+	struct device_key key = {h->suite, {0}};
+	uint32_t device;
+
+	if (h->invitation != NONE || h->waiting)
+		return;
+	memcpy(key.raw, h->key, MPP_DH_MAX);
+	device = device_find(&s->state, &key, h->account);
+	if (device != NONE)
+		move_to_device(s, half, device);
+}
+
 void service_enrolled(struct mpp_service *s, uint32_t half, mpp_err result,
 		      mpp_instant now)
 {
 	struct half_open *h = half_at(&s->state, half);
 	struct device_key key = {h->suite, {0}};
-	uint32_t device, invitation = h->invitation, i;
+	uint32_t device = NONE, invitation = h->invitation;
+	struct device d;
 
 	account_at(&s->state, h->account)->enrolling--;
 	s->state.enrolling--;
 	memcpy(key.raw, h->key, MPP_DH_MAX);
-	device =
-		result != MPP_OK
-			? NONE
-			: device_add(
-				  &s->state, &key, h->account,
-				  invitation_at(&s->state, invitation)->rights);
+	fill_device(s, h, &d);
+	if (result == MPP_OK)
+		device = device_add(&s->state, &key, h->account, d.rights);
 	if (device == NONE) {
-		enroll_failed(s, half);
+		free_invitation(s, h);
+		service_free(s, h->binding);
 		return;
 	}
-	/* Tokens of an earlier enrolment of this key stay dead. */
 	device_at(&s->state, device)->revoked_ms = h->enrolled_ms;
 	move_to_device(s, half, device);
-	/* Others that wanted to enrol with it have lost. */
-	while ((i = invitation_at(&s->state, invitation)->half_open) != NONE)
-		service_free(s, half_at(&s->state, i)->binding);
+	if (invitation != NONE)
+		end_invitation(s, invitation);
 	s->count.enrolled++;
 	/* The client repeats its confirming packet until it is answered. */
 	h->expires_us = now.mono.us + UNCONFIRMED_US;
@@ -419,9 +495,11 @@ bool service_confirm(struct mpp_service *s, const struct incoming *in,
 	struct binding *b = binding_at(&s->state, slot);
 
 	sample(b, in->index, now);
+	if (b->device == NONE)
+		find_enrolled(s, b->side);
 	if (b->device == NONE) {
 		if (may_enroll(s, b->side))
-			enroll(s, b->side, now.wall);
+			enroll(s, b->side);
 		service_arm(s, slot, now.mono);
 		return false;
 	}

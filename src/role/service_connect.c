@@ -483,16 +483,25 @@ NOINLINE static mpp_err answer_holder(struct mpp_service *s,
 	return answer_opened(s, q);
 }
 
+static const char *ticket_why(unsigned status)
+{
+	switch (status) {
+	case MPP_STATUS_EXPIRED:
+		return "the token has expired";
+	case MPP_STATUS_FORBIDDEN:
+		return "the token says more than its key may";
+	default:
+		return "the token is not known here";
+	}
+}
+
 static mpp_err judge_ticket(struct mpp_service *s, const struct question *q)
 {
 	const struct ext *e = &q->c->ext;
 	unsigned status = service_ticket_open(s, e->v[EXT_TOKEN], q->now.wall);
 
 	if (status != 0)
-		return send_error(s, q, status,
-				  status == MPP_STATUS_EXPIRED
-					  ? "the token has expired"
-					  : "the token is not known here");
+		return send_error(s, q, status, ticket_why(status));
 	if ((ext_has(e, EXT_CHALLENGE) || s->config.always_challenge) &&
 	    !challenge_answered(s, q))
 		return send_challenge(s, q, (unsigned)q->c->suite);

@@ -53,12 +53,16 @@ mpp_err service_find_device(const struct mpp_service *s, uint32_t account,
 	return MPP_ERR_NOTFOUND;
 }
 
+/* The account is marked too, or a token that is still out would enrol the
+ * device again. */
 mpp_err mpp_service_device_remove(mpp_service *s, mpp_bytes account,
-				  mpp_bytes id, uint64_t op)
+				  mpp_bytes id, uint64_t op, mpp_wall now)
 {
 	struct change c = {.kind = CHANGE_REMOVE, .op = op};
 	struct wr *w = service_fill(s), before = *w;
+	struct account *a;
 	struct device *d;
+	uint64_t old;
 	mpp_err err = service_find_account(s, account, &c.account);
 
 	if (err != MPP_OK)
@@ -66,14 +70,19 @@ mpp_err mpp_service_device_remove(mpp_service *s, mpp_bytes account,
 	err = service_find_device(s, c.account, id, &c.index);
 	if (err != MPP_OK)
 		return err;
+	a = account_at(&s->state, c.account);
 	d = device_at(&s->state, c.index);
-	record_device_gone(w, account_name(account_at(&s->state, c.account)),
-			   d);
+	old = a->enrol_ms;
+	a->enrol_ms = service_new_mark(s, old, now);
+	record_account_marks(w, a);
+	record_device_gone(w, account_name(a), d);
 	if (w->err != MPP_OK || service_wait(s, &c) != MPP_OK) {
 		*w = before;
+		a->enrol_ms = old;
 		return MPP_ERR_LIMIT;
 	}
 	d->rights |= RIGHTS_REMOVING;
+	service_forget_enrolling(s, a);
 	return MPP_OK;
 }
 
@@ -219,6 +228,7 @@ static uint32_t sweep(struct mpp_service *s, uint32_t account)
 	if (!sweep_devices(s, a, &g) ||
 	    !sweep_stores(s, a, a->stores.head, &g) ||
 	    !sweep_stores(s, a, a->pending.head, &g) ||
+	    !sweep_enrolling(s, a, a->half_open, &g) ||
 	    !sweep_invitations(s, account, &g))
 		return g.n;
 	record_account_gone(g.w, account_name(a));
@@ -232,7 +242,7 @@ static uint32_t put_removal(struct mpp_service *s, uint32_t account)
 {
 	struct wr *w = service_fill(s), before;
 
-	record_floor(w, s->state.floor);
+	record_floor(w, s->state.floor, s->state.floor_ms);
 	before = *w;
 	if (w->err == MPP_OK && sweep(s, account) == NONE)
 		return NONE;
@@ -241,7 +251,8 @@ static uint32_t put_removal(struct mpp_service *s, uint32_t account)
 	return 0;
 }
 
-mpp_err mpp_service_account_remove(mpp_service *s, mpp_bytes name, uint64_t op)
+mpp_err mpp_service_account_remove(mpp_service *s, mpp_bytes name, uint64_t op,
+				   mpp_wall now)
 {
 	struct change c = {.kind = CHANGE_REMOVE_ACCOUNT, .op = op};
 	struct wr *w = service_fill(s), before = *w;
@@ -254,6 +265,8 @@ mpp_err mpp_service_account_remove(mpp_service *s, mpp_bytes name, uint64_t op)
 	/* If it is added again, its devices may hold all that it gave out. */
 	if (a->assigned > s->state.floor)
 		s->state.floor = a->assigned;
+	/* Nor do its tokens enrol anybody then. */
+	s->state.floor_ms = service_new_mark(s, s->state.floor_ms, now);
 	c.index = put_removal(s, c.account);
 	if (w->err != MPP_OK || service_wait(s, &c) != MPP_OK) {
 		*w = before;
@@ -270,6 +283,9 @@ static void disconnect_all(struct mpp_service *s, uint32_t account)
 
 	for (; i != NONE; i = device_at(&s->state, i)->next)
 		disconnect(s, device_at(&s->state, i));
+	i = account_at(&s->state, account)->half_open;
+	for (; i != NONE; i = account_at(&s->state, account)->half_open)
+		service_free(s, half_at(&s->state, i)->binding);
 	i = 0;
 	while ((v = next_invitation(s, account, &i)) != NULL) {
 		while (v->half_open != NONE)

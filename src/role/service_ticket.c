@@ -19,6 +19,11 @@ enum {
 	PROVEN_LIFE_S = 7 * 86400,
 };
 
+static uint64_t later(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
 /* ---- the device that a token names ---- */
 
 /* The first digits of a fingerprint in text; 0 when they are too few. */
@@ -68,6 +73,12 @@ static uint32_t find_device(struct mpp_service *s, uint32_t account,
 	return NONE;
 }
 
+uint32_t service_token_device(struct mpp_service *s, uint32_t account,
+			      mpp_bytes id)
+{
+	return find_device(s, account, id);
+}
+
 static void find_holder(struct mpp_service *s, struct ticket *t)
 {
 	uint8_t name[MPP_ACCOUNT_MAX];
@@ -85,20 +96,28 @@ static void find_holder(struct mpp_service *s, struct ticket *t)
 
 /* ---- opening ---- */
 
-static bool revoked(const struct mpp_service *s, const struct ticket *t)
+/* A minter's clock may be ahead of ours: what it issued before a mark may look
+ * as if it came after it. */
+static uint64_t issued_of(const struct ticket *t)
 {
 	const uint64_t issued = t->token.claims.issued_ms;
 
+	if (t->key == 0)
+		return issued;
+	return issued > TOKEN_LEEWAY_MS ? issued - TOKEN_LEEWAY_MS : 0;
+}
+
+static bool revoked(const struct mpp_service *s, const struct ticket *t)
+{
+	const uint64_t issued = issued_of(t);
+
+	if (issued <= s->state.token_marks[t->key].revoked_ms)
+		return true;
 	if (t->account != NONE &&
 	    issued <= account_at(&s->state, t->account)->revoked_ms)
 		return true;
 	return t->device != NONE &&
 	       issued <= device_at(&s->state, t->device)->revoked_ms;
-}
-
-static bool has_key(const struct mpp_service *s)
-{
-	return !mem_is_zero(s->token_key.key, sizeof(s->token_key.key));
 }
 
 unsigned service_ticket_open(struct mpp_service *s, mpp_bytes token,
@@ -108,16 +127,36 @@ unsigned service_ticket_open(struct mpp_service *s, mpp_bytes token,
 
 	t->on = false;
 	t->account = t->device = NONE;
-	if (!has_key(s) || mpp_token_open(&s->crypto, &s->token_key, token,
-					  &t->token) != MPP_OK)
+	t->key = service_minter_find(s, token);
+	if (t->key == TOKEN_KEYS ||
+	    mpp_token_open(&s->crypto, &s->minters[t->key].key, token,
+			   &t->token) != MPP_OK)
 		return MPP_STATUS_UNAUTHENTIC;
 	if (now.us / MS >= t->token.claims.expires_ms)
 		return MPP_STATUS_EXPIRED;
+	if (!service_minter_allows(s, t->key, &t->token.claims, now))
+		return MPP_STATUS_FORBIDDEN;
 	find_holder(s, t);
 	if (revoked(s, t))
 		return MPP_STATUS_EXPIRED;
+	s->issued_ms = later(s->issued_ms, issued_of(t));
 	t->on = true;
 	return 0;
+}
+
+/* The service's own tokens go to devices that have proved their key, and say
+ * so; those that the operator hands out for new devices do not. */
+bool service_ticket_enrols(const struct mpp_service *s)
+{
+	const struct ticket *t = &s->ticket;
+	uint64_t mark = s->state.floor_ms;
+
+	if (t->account == NONE || t->device != NONE)
+		return false;
+	if (t->key == 0 && t->token.claims.proven_ms != 0)
+		return false;
+	mark = later(mark, account_at(&s->state, t->account)->enrol_ms);
+	return issued_of(t) > mark;
 }
 
 void service_ticket_key(const struct mpp_service *s, struct device_key *key)
@@ -140,12 +179,24 @@ void service_ticket_wipe(struct mpp_service *s)
 
 /* ---- what a binding is given ---- */
 
+/* The number of the key that its token came with; 0 without one. */
+static unsigned key_of(const struct binding *b)
+{
+	return b->token >> TOKEN_KEY_SHIFT;
+}
+
+bool service_token_is_of(const struct binding *b, unsigned number)
+{
+	return (b->token & TOKEN_TICKETED) != 0 && key_of(b) == number;
+}
+
 void service_token_begin(const struct mpp_service *s, struct binding *b,
 			 mpp_wall now)
 {
 	const struct ticket *t = &s->ticket;
 
-	b->token = t->on ? TOKEN_TICKETED : 0;
+	b->token = t->on ? (uint8_t)(TOKEN_TICKETED | t->key << TOKEN_KEY_SHIFT)
+			 : 0;
 	b->rights = t->on ? (uint8_t)t->token.claims.rights : UINT8_MAX;
 	b->proven_s = (uint32_t)(t->on ? t->token.claims.proven_ms / 1000
 				       : now.us / 1000000);
@@ -154,27 +205,39 @@ void service_token_begin(const struct mpp_service *s, struct binding *b,
 void service_token_want(const struct mpp_service *s, struct binding *b,
 			mpp_wall now)
 {
-	if (has_key(s) &&
+	if (service_minter_on(s, key_of(b)) &&
 	    now.us / 1000000 < (uint64_t)b->proven_s + PROVEN_LIFE_S)
 		b->token |= TOKEN_DUE;
 }
 
 /* Never one that is revoked when it is born. */
-static uint64_t issue_time(const struct account *a, const struct device *d,
-			   mpp_wall now)
+uint64_t service_token_issue(struct mpp_service *s, uint32_t account,
+			     uint32_t device, unsigned key, mpp_wall now)
 {
-	uint64_t mark = a->revoked_ms > d->revoked_ms ? a->revoked_ms
-						      : d->revoked_ms;
+	const struct account *a = account_at(&s->state, account);
+	uint64_t mark = later(a->revoked_ms, a->enrol_ms);
+	uint64_t issued;
 
-	return now.us / MS > mark ? now.us / MS : mark + 1;
+	mark = later(mark, s->state.token_marks[key].revoked_ms);
+	mark = later(mark, s->state.floor_ms);
+	if (device != NONE)
+		mark = later(mark, device_at(&s->state, device)->revoked_ms);
+	if (key != 0)
+		mark += TOKEN_LEEWAY_MS;
+	issued = later(now.us / MS, mark + 1);
+	s->issued_ms = later(s->issued_ms, issued);
+	return issued;
 }
 
+/* With the key that the connection's own token came with: what bounds that one
+ * and what revokes it holds for this one, too. */
 static mpp_err mint(struct mpp_service *s, const struct binding *b,
 		    mpp_wall now, mpp_buf *token,
 		    uint8_t secret[MPP_TOKEN_SECRET_LEN])
 {
 	const struct device *d = device_at(&s->state, b->device);
 	const struct account *a = account_at(&s->state, d->account);
+	const mpp_token_minter *m = &s->minters[key_of(b)];
 	uint8_t udf[MPP_UDF_LEN];
 	char text[MPP_UDF_TEXT_MAX];
 	mpp_token_claims k = {.account = account_name(a)};
@@ -185,14 +248,13 @@ static mpp_err mint(struct mpp_service *s, const struct binding *b,
 	k.device = (mpp_bytes){(const uint8_t *)text,
 			       mpp_udf_text(udf, MPP_UDF_PIN_BITS, text)};
 	k.rights = d->rights & b->rights & MPP_RIGHTS_ALL;
-	k.issued_ms = issue_time(a, d, now);
-	if (k.issued_ms > s->issued_ms)
-		s->issued_ms = k.issued_ms;
-	k.expires_ms = k.issued_ms + (uint64_t)s->config.token_life_s * 1000;
+	k.issued_ms =
+		service_token_issue(s, d->account, b->device, key_of(b), now);
+	k.expires_ms = k.issued_ms + (uint64_t)m->life_s * 1000;
 	k.proven_ms = (uint64_t)b->proven_s * 1000;
 	if (k.proven_ms > k.issued_ms) /* the clock was set back */
 		k.proven_ms = k.issued_ms;
-	return mpp_token_mint(&s->crypto, &s->token_key, &k, token, secret);
+	return mpp_token_mint(&s->crypto, &m->key, &k, token, secret);
 }
 
 bool service_token_put(struct mpp_service *s, mpp_json_writer *w,
@@ -227,15 +289,36 @@ void service_token_acked(const struct mpp_service *s, struct binding *b)
 
 /* ---- revoking ---- */
 
+/* Handshakes by token that nobody has confirmed yet. */
+static void forget_ticketed(struct mpp_service *s, uint32_t list)
+{
+	uint32_t i = list, next;
+
+	for (; i != NONE; i = next) {
+		const struct half_open *h = half_at(&s->state, i);
+
+		next = h->next;
+		if (!h->waiting && (binding_at(&s->state, h->binding)->token &
+				    TOKEN_TICKETED) != 0)
+			service_free(s, h->binding);
+	}
+}
+
+/* One that begins to wait for the disk after a mark could not be taken back any
+ * more. */
+void service_forget_enrolling(struct mpp_service *s, const struct account *a)
+{
+	forget_ticketed(s, a->half_open);
+}
+
 static uint64_t *mark_of(const struct mpp_service *s, const struct change *c)
 {
 	return c->index == NONE ? &account_at(&s->state, c->account)->revoked_ms
 				: &device_at(&s->state, c->index)->revoked_ms;
 }
 
-/* Not before any token that is out, whatever was done to the clock. */
-static uint64_t new_mark(const struct mpp_service *s, uint64_t old,
-			 mpp_wall now)
+uint64_t service_new_mark(const struct mpp_service *s, uint64_t old,
+			  mpp_wall now)
 {
 	uint64_t mark = now.us / MS;
 
@@ -249,8 +332,7 @@ static void put_mark(struct mpp_service *s, const struct change *c)
 	const struct account *a = account_at(&s->state, c->account);
 
 	if (c->index == NONE)
-		record_account_revoked(service_fill(s), account_name(a),
-				       a->revoked_ms);
+		record_account_marks(service_fill(s), a);
 	else
 		record_device(service_fill(s), account_name(a),
 			      device_at(&s->state, c->index));
@@ -272,29 +354,27 @@ mpp_err mpp_service_token_revoke(mpp_service *s, mpp_bytes account,
 		return err;
 	mark = mark_of(s, &c);
 	old = *mark;
-	*mark = new_mark(s, old, now);
+	*mark = service_new_mark(s, old, now);
 	put_mark(s, &c);
 	if (w->err != MPP_OK || service_wait(s, &c) != MPP_OK) {
 		*w = before;
 		*mark = old;
 		return MPP_ERR_LIMIT;
 	}
+	if (c.index == NONE)
+		service_forget_enrolling(s, account_at(&s->state, c.account));
 	return MPP_OK;
 }
 
-/* Handshakes by token that nobody has confirmed yet. */
-static void forget_ticketed(struct mpp_service *s, struct device *d)
+void service_token_end(struct mpp_service *s, uint32_t slot)
 {
-	uint32_t i = d->half_open, next;
+	struct binding *b = binding_at(&s->state, slot);
 
-	for (; i != NONE; i = next) {
-		const struct half_open *h = half_at(&s->state, i);
-
-		next = h->next;
-		if ((binding_at(&s->state, h->binding)->token &
-		     TOKEN_TICKETED) != 0)
-			service_free(s, h->binding);
-	}
+	device_at(&s->state, b->device)->instances[b->instance].binding = NONE;
+	b->device = NONE;
+	b->flags = BIND_ENDING;
+	b->token = TOKEN_REVOKED;
+	heap_set(&s->state.due, slot, 0);
 }
 
 /* Those that came by token end; the others get a new one for theirs. */
@@ -305,18 +385,14 @@ static void revoke_from(struct mpp_service *s, struct device *d,
 	uint32_t slot;
 	unsigned k;
 
-	forget_ticketed(s, d);
+	forget_ticketed(s, d->half_open);
 	for (k = 0; k < INSTANCES; k++) {
 		slot = d->instances[k].binding;
 		if (slot == NONE)
 			continue;
 		b = binding_at(&s->state, slot);
 		if ((b->token & TOKEN_TICKETED) != 0) {
-			d->instances[k].binding = NONE;
-			b->device = NONE;
-			b->flags = BIND_ENDING;
-			b->token = TOKEN_REVOKED;
-			heap_set(&s->state.due, slot, 0);
+			service_token_end(s, slot);
 			continue;
 		}
 		service_token_want(s, b, now.wall);

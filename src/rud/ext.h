@@ -27,6 +27,7 @@ enum {
 	PARAM_IDLE = 3,
 	PARAM_QUANTUM = 4,
 	PARAM_INSTANCE = 5,
+	CREDENTIAL_RAW = 1, /* a Credential that is a raw public key */
 };
 
 struct ext {

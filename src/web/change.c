@@ -138,7 +138,7 @@ void change_remove_account(struct request *q)
 
 	q->op = ++q->web->op;
 	err = mpp_service_account_remove(q->web->config.service, q->args[0],
-					 q->op);
+					 q->op, q->web->now.wall);
 	if (err == MPP_OK) {
 		keep_name(q);
 		change_wait(q, account_removed);
@@ -341,9 +341,8 @@ static void removed(struct request *q, const mpp_result *result)
 	answer_text(q, MHD_HTTP_OK, "device", q->args[1]);
 }
 
-/* Told apart from a device that is not there, whatever devices there are: the
- * text is compared with a fingerprint that nobody has. */
-static bool is_device_id(mpp_bytes text)
+/* The text is compared with a fingerprint that nobody has. */
+bool change_is_device_id(mpp_bytes text)
 {
 	static const uint8_t nobody[MPP_UDF_LEN];
 	const mpp_err err = mpp_udf_match(nobody, text, DEVICE_BITS);
@@ -351,9 +350,7 @@ static bool is_device_id(mpp_bytes text)
 	return err == MPP_OK || err == MPP_ERR_AUTH;
 }
 
-/* What was asked about a device, with what is to be done when it is durable.
- */
-static void answer_device(struct request *q, mpp_err err, request_done_fn *done)
+void change_answer_device(struct request *q, mpp_err err, request_done_fn *done)
 {
 	if (err == MPP_OK)
 		change_wait(q, done);
@@ -379,34 +376,9 @@ void change_remove_device(struct request *q)
 	mpp_err err = MPP_ERR_SYNTAX;
 
 	q->op = ++q->web->op;
-	if (is_device_id(q->args[1]))
+	if (change_is_device_id(q->args[1]))
 		err = mpp_service_device_remove(q->web->config.service,
-						q->args[0], q->args[1], q->op);
-	answer_device(q, err, removed);
-}
-
-/* ---- tokens ---- */
-
-static void revoked(struct request *q, const mpp_result *result)
-{
-	const bool all = q->args[1].len == 0;
-	const mpp_bytes whose = q->args[all ? 0 : 1];
-
-	(void)result;
-	log_write_bytes(LOG_LEVEL_INFO, "tokens revoked",
-			all ? "account" : "device", whose);
-	answer_text(q, MHD_HTTP_OK, all ? "account" : "device", whose);
-}
-
-/* Of a device, or of the whole account. */
-void change_revoke_tokens(struct request *q)
-{
-	mpp_err err = MPP_ERR_SYNTAX;
-
-	q->op = ++q->web->op;
-	if (q->args[1].len == 0 || is_device_id(q->args[1]))
-		err = mpp_service_token_revoke(q->web->config.service,
-					       q->args[0], q->args[1], q->op,
-					       q->web->now.wall);
-	answer_device(q, err, revoked);
+						q->args[0], q->args[1], q->op,
+						q->web->now.wall);
+	change_answer_device(q, err, removed);
 }

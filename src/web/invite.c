@@ -35,8 +35,8 @@ static bool read_right(struct body *b, const mpp_json_item *item,
 			    "\"reset\"");
 }
 
-static bool read_rights(struct body *b, const mpp_json_item *array,
-			unsigned *rights)
+bool request_rights(struct body *b, const mpp_json_item *array,
+		    unsigned *rights)
 {
 	mpp_json_item item;
 
@@ -64,7 +64,7 @@ static bool read_body(struct request *q, struct body *b)
 		if (i == 0)
 			(void)body_uint(b, &item, names[0], range, &lifetime);
 		else
-			(void)read_rights(b, &item, &q->invite->rights);
+			(void)request_rights(b, &item, &q->invite->rights);
 	}
 	q->invite->lifetime_s = (uint32_t)lifetime;
 	return body_end(b);

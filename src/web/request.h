@@ -8,6 +8,7 @@
  *   look.c     answers to GET
  *   change.c   changes: asking for them, and answering when they are durable
  *   invite.c   minting invitations
+ *   token.c    minting and revoking tokens
  *
  *   READING --all of it is here--> (ANSWERED | WAITING --result--> ANSWERED) */
 #ifndef WEB_REQUEST_H
@@ -58,6 +59,17 @@ struct invite {
 	char uri[8192];
 };
 
+/* A token that was minted, with its secret. */
+struct grant {
+	uint32_t lifetime_s;
+	unsigned rights;
+	uint64_t expires_ms;
+	uint8_t secret[MPP_TOKEN_SECRET_LEN];
+	size_t len;
+	uint8_t token[MPP_TOKEN_MAX];
+};
+
+struct body;
 struct request;
 
 /* Answer a request whose change is durable. */
@@ -80,6 +92,7 @@ struct request {
 	request_done_fn *done;
 	struct publish *publish;
 	struct invite *invite;
+	struct grant *grant;
 
 	unsigned status;
 	uint8_t *answer; /* NULL: none could be made */
@@ -114,15 +127,28 @@ void change_add_account(struct request *q);
 void change_publish(struct request *q);
 void change_remove_device(struct request *q);
 void change_remove_account(struct request *q);
-void change_revoke_tokens(struct request *q);
 /* The change was accepted under q->op: wait for it, then call done. */
 void change_wait(struct request *q, request_done_fn *done);
 /* The change was refused for want of room. */
 void change_no_room(struct request *q, const char *raise);
 /* The account's removal is on its way to the disk. */
 void change_being_removed(struct request *q);
+/* Does this name a device? Told apart from one that is not there, whatever
+ * devices there are. */
+bool change_is_device_id(mpp_bytes text);
+/* What was asked about a device, with what is to be done when it is durable. */
+void change_answer_device(struct request *q, mpp_err err,
+			  request_done_fn *done);
 
 /* ---- invite.c ---- */
 void invite_mint(struct request *q);
+/* "rights" of a body. */
+bool request_rights(struct body *b, const mpp_json_item *array,
+		    unsigned *rights);
+
+/* ---- token.c ---- */
+void token_mint(struct request *q);
+void token_revoke(struct request *q);
+void token_revoke_key(struct request *q);
 
 #endif

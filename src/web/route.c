@@ -20,9 +20,10 @@ static const struct route {
 	{"v1/accounts/*/invitations", "POST", invite_mint, true},
 	{"v1/accounts/*/publish", "POST", change_publish, true},
 	{"v1/accounts/*/devices/*", "DELETE", change_remove_device, false},
-	{"v1/accounts/*/tokens", "DELETE", change_revoke_tokens, false},
-	{"v1/accounts/*/devices/*/tokens", "DELETE", change_revoke_tokens,
-	 false},
+	{"v1/accounts/*/tokens", "DELETE", token_revoke, false},
+	{"v1/accounts/*/devices/*/tokens", "DELETE", token_revoke, false},
+	{"v1/accounts/*/devices/*/tokens", "POST", token_mint, true},
+	{"v1/token-keys/*/tokens", "DELETE", token_revoke_key, false},
 };
 
 enum { ROUTES = sizeof(routes) / sizeof(routes[0]) };

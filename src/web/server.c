@@ -48,6 +48,9 @@ static void drop(struct request *q)
 	if (q->invite != NULL)
 		mem_wipe(q->invite, sizeof(*q->invite));
 	free(q->invite);
+	if (q->grant != NULL)
+		mem_wipe(q->grant, sizeof(*q->grant));
+	free(q->grant);
 	free(q->publish);
 	free(q->answer);
 	free(q->body);

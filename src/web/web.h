@@ -25,6 +25,12 @@ enum {
 
 struct web;
 
+/* A token key as operators call it. */
+struct web_token_key {
+	const char *name;
+	uint8_t id[MPP_TOKEN_KEY_ID_LEN];
+};
+
 /* What the control API speaks about. Everything is lent until web_close(). */
 struct web_config {
 	mpp_service *service;
@@ -34,6 +40,8 @@ struct web_config {
 	const char *store;
 	const char *const *listen;    /* as text; NULL behind the last */
 	const char *const *endpoints; /* "host:port"; 1 to 8, then NULL */
+	/* A name of NULL behind the last; NULL: none. */
+	const struct web_token_key *token_keys;
 	mpp_time started;
 };
 

@@ -113,7 +113,8 @@ RANDOMS = (bytes(range(0xf0, 0xf8)), bytes(range(0xe0, 0xe8)))
 REPLY_IDS = {"hello": bytes(range(0x50, 0x60)),
              "complete": bytes(range(0x60, 0x70)),
              "exchange": bytes(range(0x70, 0x80)),
-             "ticket": bytes(range(0x20, 0x30))}
+             "ticket": bytes(range(0x20, 0x30)),
+             "minted": bytes(range(0x80, 0x90))}
 CLIENT_ID = bytes(range(0x30, 0x40))
 MOVED_ID = bytes(range(0x90, 0xa0))
 INSTANCE = bytes(range(0x11, 0x19))
@@ -370,43 +371,66 @@ def exchange():
 TOKEN_KEY_ID = bytes(range(0xd0, 0xd4))
 TOKEN_KEY = bytes(range(0x40, 0x60))
 TOKEN_NONCE = bytes(range(0x98, 0xb0))
+MINTER_KEY_ID = bytes(range(0xe1, 0xe5))
+MINTER_KEY = bytes(range(0x60, 0x80))
+MINTER_NONCE = bytes(range(0xb8, 0xd0))
 
 
-def token():
-    """(token, shared secret, examples)"""
+def token(name, key_id, key, nonce, times):
+    """(token, shared secret, examples); times: issued, expires, proven."""
     claims = jsonb_pieces({
         "Version": 1, "Account": ACCOUNT,
         "Device": m.udf_text(m.udf(1, DEVICE.public), 260),
-        "Rights": ["subscribe"], "Issued": NOW_MS - 86400000,
-        "Expires": NOW_MS + 29 * 86400000, "Proven": NOW_MS - 86400000})
-    made, secret = m.mint_token(TOKEN_KEY_ID, TOKEN_KEY, TOKEN_NONCE,
-                                octets_of(claims))
-    assert m.open_token(made, TOKEN_KEY) == (octets_of(claims), secret)
+        "Rights": ["subscribe"], "Issued": times[0], "Expires": times[1],
+        "Proven": times[2]})
+    made, secret = m.mint_token(key_id, key, nonce, octets_of(claims))
+    assert m.open_token(made, key) == (octets_of(claims), secret)
     return made, secret, {
-        "token.key": [(TOKEN_KEY, "")], "token.claims": claims,
-        "token": [(made[:4], "key id"), (made[4:28], "nonce"),
-                  (made[28:-16], "the claims, sealed"),
-                  (made[-16:], "tag")],
-        "token.secret": [(secret, "")]}
+        f"{name}.key": [(key, "")], f"{name}.claims": claims,
+        name: [(made[:4], "key id"), (made[4:28], "nonce"),
+               (made[28:-16], "the claims, sealed"),
+               (made[-16:], "tag")],
+        f"{name}.secret": [(secret, "")]}
+
+
+def ticket_pieces(name, made, secret, payload):
+    """(Noise of the device, of the service, the datagram)"""
+    head = head_pieces(m.TICKET, "InitiatorTicket", 1, REPLY_IDS[name],
+                       {"Token": made})
+    noise = m.NoisePsk(1, b"RUD/1" + octets_of(head), secret)
+    sealed = noise.write1(payload, EPH_INITIATOR)
+    peer = m.NoisePsk(1, b"RUD/1" + octets_of(head), secret)
+    assert peer.read1(sealed) == payload
+    return noise, peer, with_padding(head + [
+        (m.put_int(len(sealed)), "length of noise_message"),
+        (sealed[:32], "e"), (sealed[32:], "the payload, sealed")])
+
+
+def minted():
+    """A minter's token lets in a device that is not known: no message, and
+    the key that the token names."""
+    made, secret, out = token(
+        "minted", MINTER_KEY_ID, MINTER_KEY, MINTER_NONCE,
+        (NOW_MS - 60000, NOW_MS + 3600000, 0))
+    items = {**first_items(invite=False),
+             "Credential": m.put_int(1) + m.put_bytes(DEVICE.public)}
+    payload = list_pieces(dict(sorted(items.items(),
+                                      key=lambda i: m.EXT[i[0]])))
+    datagram = ticket_pieces("minted", made, secret, octets_of(payload))[2]
+    return {**out, "minted.payload": payload, "minted.ticket": datagram}
 
 
 def ticket(first, answer):
     """The exchange once more, by token."""
-    made, secret, out = token()
-    head = head_pieces(m.TICKET, "InitiatorTicket", 1, REPLY_IDS["ticket"],
-                       {"Token": made})
-    prologue = b"RUD/1" + octets_of(head)
-    noise = m.NoisePsk(1, prologue, secret)
-    sealed = noise.write1(first, EPH_INITIATOR)
-    peer = m.NoisePsk(1, prologue, secret)
-    assert peer.read1(sealed) == first
+    made, secret, out = token(
+        "token", TOKEN_KEY_ID, TOKEN_KEY, TOKEN_NONCE,
+        (NOW_MS - 86400000, NOW_MS + 29 * 86400000, NOW_MS - 86400000))
+    noise, peer, datagram = ticket_pieces("ticket", made, secret, first)
     back = peer.write2(answer, EPH_RESPONDER)
     assert noise.read2(back) == answer and noise.split() == peer.split()
     return {
         **out,
-        "ticket": with_padding(head + [
-            (m.put_int(len(sealed)), "length of noise_message"),
-            (sealed[:32], "e"), (sealed[32:], "the payload, sealed")]),
+        "ticket": datagram,
         "ticket.responder": answer_pieces(
             m.R_COMPLETE, "ResponderComplete", 1, REPLY_IDS["ticket"], {},
             [(m.put_int(len(back)), "length of noise_message"),
@@ -585,7 +609,7 @@ def compute():
             **complete(), **connected, **packets(noise), **reset(),
             **ticket(octets_of(connected["exchange.payload"]),
                      octets_of(connected["responder.payload"])),
-            **messages()}
+            **minted(), **messages()}
 
 
 def write(text, computed):

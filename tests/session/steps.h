@@ -541,10 +541,12 @@ static inline void step_operator(struct session *x, unsigned step, unsigned how)
 						session_now(x).wall);
 		break;
 	case STEP_REMOVE_DEVICE:
-		(void)!mpp_service_device_remove(x->s, account, id, op);
+		(void)!mpp_service_device_remove(x->s, account, id, op,
+						 session_now(x).wall);
 		break;
 	case STEP_REMOVE_ACCOUNT:
-		(void)!mpp_service_account_remove(x->s, account, op);
+		(void)!mpp_service_account_remove(x->s, account, op,
+						  session_now(x).wall);
 		break;
 	default:
 		add_account(x, how & 1);

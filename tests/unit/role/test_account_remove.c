@@ -154,7 +154,8 @@ static void restart(void)
 
 static void ask_removal(uint64_t op)
 {
-	assert_int_equal(mpp_service_account_remove(w.s, bytes_of(alice), op),
+	assert_int_equal(mpp_service_account_remove(w.s, bytes_of(alice), op,
+						    world_now(&w).wall),
 			 MPP_OK);
 }
 
@@ -208,7 +209,8 @@ static void test_nothing_remains(void **state)
 	assert_false(there(alice));
 	assert_true(there(bob));
 	assert_int_equal(records_of(alice), 0);
-	assert_int_equal(mpp_service_account_remove(w.s, bytes_of(alice), 1),
+	assert_int_equal(mpp_service_account_remove(w.s, bytes_of(alice), 1,
+						    world_now(&w).wall),
 			 MPP_ERR_NOTFOUND);
 }
 
@@ -259,21 +261,26 @@ static void test_refused_as_unknown(void **state)
 static void test_names(void **state)
 {
 	(void)state;
-	assert_int_equal(mpp_service_account_remove(w.s, bytes_of(alice), 1),
+	assert_int_equal(mpp_service_account_remove(w.s, bytes_of(alice), 1,
+						    world_now(&w).wall),
 			 MPP_ERR_NOTFOUND);
-	assert_int_equal(mpp_service_account_remove(w.s, bytes_of(""), 1),
+	assert_int_equal(mpp_service_account_remove(w.s, bytes_of(""), 1,
+						    world_now(&w).wall),
 			 MPP_ERR_NOTFOUND);
-	assert_int_equal(mpp_service_account_remove(w.s, bytes_of("a b"), 1),
+	assert_int_equal(mpp_service_account_remove(w.s, bytes_of("a b"), 1,
+						    world_now(&w).wall),
 			 MPP_ERR_NOTFOUND);
 	/* One that is not durable yet is not there. */
 	assert_int_equal(mpp_service_account_add(w.s, bytes_of(alice), 1),
 			 MPP_OK);
-	assert_int_equal(mpp_service_account_remove(w.s, bytes_of(alice), 2),
+	assert_int_equal(mpp_service_account_remove(w.s, bytes_of(alice), 2,
+						    world_now(&w).wall),
 			 MPP_ERR_NOTFOUND);
 	assert_int_equal(world_result(&w, 1).err, MPP_OK);
-	assert_int_equal(mpp_service_account_remove(
-				 w.s, bytes_of("ALICE@example.COM"), 2),
-			 MPP_OK);
+	assert_int_equal(
+		mpp_service_account_remove(w.s, bytes_of("ALICE@example.COM"),
+					   2, world_now(&w).wall),
+		MPP_OK);
 	assert_int_equal(world_result(&w, 2).err, MPP_OK);
 	assert_false(there(alice));
 }
@@ -290,7 +297,8 @@ static void test_no_room(void **state)
 			 MPP_OK);
 	assert_int_equal(mpp_service_account_add(w.s, bytes_of("a2"), 2),
 			 MPP_OK);
-	assert_int_equal(mpp_service_account_remove(w.s, bytes_of(alice), 3),
+	assert_int_equal(mpp_service_account_remove(w.s, bytes_of(alice), 3,
+						    world_now(&w).wall),
 			 MPP_ERR_LIMIT);
 	w.store_stalls = false;
 	assert_int_equal(world_result(&w, 1).err, MPP_OK);
@@ -332,12 +340,13 @@ static mpp_err device_now(void)
 	mpp_client_udf(w.d[PHONE].c, udf);
 	mpp_udf_text(udf, MPP_UDF_BITS, id);
 	return mpp_service_device_remove(w.s, bytes_of(alice), bytes_of(id),
-					 OP_OTHER);
+					 OP_OTHER, world_now(&w).wall);
 }
 
 static mpp_err again_now(void)
 {
-	return mpp_service_account_remove(w.s, bytes_of(alice), OP_OTHER);
+	return mpp_service_account_remove(w.s, bytes_of(alice), OP_OTHER,
+					  world_now(&w).wall);
 }
 
 static mpp_err add_now(void)
@@ -477,7 +486,8 @@ static void run_full_batch(size_t len, mpp_err expected)
 	dump(&before, alice);
 	busy();
 	fill_up(len);
-	assert_int_equal(mpp_service_account_remove(w.s, bytes_of(alice), 3),
+	assert_int_equal(mpp_service_account_remove(w.s, bytes_of(alice), 3,
+						    world_now(&w).wall),
 			 expected);
 	w.store_stalls = false;
 	world_run(&w, 5 * SECOND);
@@ -740,7 +750,8 @@ static void test_floor_of_two(void **state)
 	high = world_publish(&w, alice, "mmm_Inbound", 10);
 	w.store_stalls = true;
 	ask_removal(1);
-	assert_int_equal(mpp_service_account_remove(w.s, bytes_of(bob), 2),
+	assert_int_equal(mpp_service_account_remove(w.s, bytes_of(bob), 2,
+						    world_now(&w).wall),
 			 MPP_OK);
 	w.store_stalls = false;
 	assert_int_equal(world_result(&w, 1).err, MPP_OK);
@@ -1068,7 +1079,8 @@ static void ask_something(struct seeded *r)
 	if (t.kind == ADD)
 		err = mpp_service_account_add(w.s, account, last_op);
 	else if (t.kind == REMOVE)
-		err = mpp_service_account_remove(w.s, account, last_op);
+		err = mpp_service_account_remove(w.s, account, last_op,
+						 world_now(&w).wall);
 	else if (t.kind == PUBLISH)
 		err = mpp_service_publish(w.s, account, &st, 1, true, last_op,
 					  world_now(&w).wall, &done);
@@ -1206,8 +1218,8 @@ static void test_twin(void **state)
 	take_results();
 	for (step = 0; step < NAMES; step++) {
 		if (there(names[step]) &&
-		    mpp_service_account_remove(w.s, bytes_of(names[step]), 1) ==
-			    MPP_OK)
+		    mpp_service_account_remove(w.s, bytes_of(names[step]), 1,
+					       world_now(&w).wall) == MPP_OK)
 			assert_int_equal(world_result(&w, 1).err, MPP_OK);
 	}
 	/* All that is left is the floor of serials. */

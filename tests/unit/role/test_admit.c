@@ -312,11 +312,13 @@ static void test_removed(void **state)
 	world_subscribed(&w, alice, 0, 2);
 	device_id(0, id);
 	assert_int_equal(mpp_service_device_remove(w.s, bytes_of(alice),
-						   bytes_of(id), 5),
+						   bytes_of(id), 5,
+						   world_now(&w).wall),
 			 MPP_OK);
 	/* A second time while the first waits: there is no such device. */
 	assert_int_equal(mpp_service_device_remove(w.s, bytes_of(alice),
-						   bytes_of(id), 6),
+						   bytes_of(id), 6,
+						   world_now(&w).wall),
 			 MPP_ERR_NOTFOUND);
 	assert_int_equal(world_result(&w, 5).err, MPP_OK);
 	world_run(&w, 100000);
@@ -342,7 +344,8 @@ static void test_removed_for_good(void **state)
 	world_subscribed(&w, alice, 0, 1);
 	device_id(0, id);
 	assert_int_equal(mpp_service_device_remove(w.s, bytes_of(alice),
-						   bytes_of(id), 5),
+						   bytes_of(id), 5,
+						   world_now(&w).wall),
 			 MPP_OK);
 	assert_int_equal(world_result(&w, 5).err, MPP_OK);
 	world_stop_service(&w);
@@ -365,7 +368,8 @@ static void test_removed_while_connecting(void **state)
 	device_id(0, id);
 	w.store_stalls = true;
 	assert_int_equal(mpp_service_device_remove(w.s, bytes_of(alice),
-						   bytes_of(id), 5),
+						   bytes_of(id), 5,
+						   world_now(&w).wall),
 			 MPP_OK);
 	w.d[0].config.have_invitation = false;
 	world_connect(&w, 0);

@@ -522,7 +522,7 @@ static bool ask(const char *name, mpp_bytes payload, const char *ephemeral,
 
 /* The extensions of a first payload, and what is behind them. */
 static bool is_first(mpp_bytes payload, uint64_t stamp, mpp_bytes token,
-		     mpp_bytes message)
+		     mpp_bytes credential, mpp_bytes message)
 {
 	struct params p = {.has_instance = true};
 	uint8_t out[1152], id[16];
@@ -535,6 +535,8 @@ static bool is_first(mpp_bytes payload, uint64_t stamp, mpp_bytes token,
 	ext_put(&w, EXT_STREAM_ID, id, sizeof(id));
 	ext_put(&w, EXT_SERVICE, "mmmpresence", 11);
 	ext_put(&w, EXT_CLAIM, account, sizeof(account) - 1);
+	if (credential.len != 0)
+		ext_put(&w, EXT_CREDENTIAL, credential.p, credential.len);
 	ext_put_int(&w, EXT_TIMESTAMP, stamp);
 	params_write(&w, &p);
 	ext_put_end(&w);
@@ -559,7 +561,7 @@ static bool check_complete(void)
 	struct noise_ik hs;
 	struct connect c;
 
-	return is_first(payload, now_ms - 1000, get("invitation.secret"),
+	return is_first(payload, now_ms - 1000, get("invitation.secret"), none,
 			none) &&
 	       answer("complete", &hs, &c, &out) &&
 	       head_is(&c, RUD_INIT_COMPLETE, 0x60) &&
@@ -576,7 +578,7 @@ static bool check_exchange(void)
 	struct noise_ik hs;
 	struct connect c;
 
-	return is_first(payload, now_ms, none,
+	return is_first(payload, now_ms, none, none,
 			get("PresenceConnectRequest.jsonb")) &&
 	       answer("exchange", &hs, &c, &out) &&
 	       head_is(&c, RUD_INIT_EXCHANGE, 0x70) &&
@@ -679,47 +681,68 @@ static bool check_responder(void)
 
 /* ---- section 10: tokens ---- */
 
-static mpp_token_key token_key(void)
-{
-	mpp_bytes key = get("token.key");
-	mpp_token_key out = {{0xd0, 0xd1, 0xd2, 0xd3}, {0}};
+struct token_example {
+	const char *name;
+	uint8_t id;    /* first octet of the key's id; the others follow */
+	uint8_t nonce; /* the same */
+	uint64_t issued_ms, expires_ms, proven_ms;
+};
 
-	assert_int_equal(key.len, sizeof(out.key));
-	memcpy(out.key, key.p, key.len);
-	return out;
-}
-
-static bool check_token(void)
+static void count_up(uint8_t *p, size_t n, uint8_t first)
 {
-	const mpp_token_key key = token_key();
-	mpp_bytes claims = get("token.claims"), want = get("token");
-	uint8_t nonce[24], room[MPP_TOKEN_MAX], secret[32];
-	mpp_buf made = {room, sizeof(room), 0};
-	mpp_token t;
 	size_t i;
 
-	for (i = 0; i < sizeof(nonce); i++)
-		nonce[i] = (uint8_t)(0x98 + i);
+	for (i = 0; i < n; i++)
+		p[i] = (uint8_t)(first + i);
+}
+
+/* It opens to the claims, and these are minted to the same octets. */
+static bool is_token(const struct token_example *x)
+{
+	mpp_bytes key_octets = get2(x->name, ".key"), want = get(x->name);
+	uint8_t nonce[24], room[MPP_TOKEN_MAX], secret[32];
+	mpp_buf made = {room, sizeof(room), 0};
+	mpp_token_key key;
+	mpp_token t;
+
+	assert_int_equal(key_octets.len, sizeof(key.key));
+	memcpy(key.key, key_octets.p, key_octets.len);
+	count_up(key.id, sizeof(key.id), x->id);
+	count_up(nonce, sizeof(nonce), x->nonce);
 	if (mpp_token_open(&crypto, &key, want, &t) != MPP_OK ||
-	    !same(claims, t.plain, want.len - 28 - MPP_TAG_LEN) ||
-	    !same(get("token.secret"), t.secret, sizeof(t.secret)))
+	    !same(get2(x->name, ".claims"), t.plain,
+		  want.len - 28 - MPP_TAG_LEN) ||
+	    !same(get2(x->name, ".secret"), t.secret, sizeof(t.secret)))
 		return false;
 	crypto_fixed_script(&crypto, (mpp_bytes){nonce, sizeof(nonce)});
 	return mpp_token_mint(&crypto, &key, &t.claims, &made, secret) ==
 		       MPP_OK &&
 	       same(want, room, made.len) &&
-	       t.claims.issued_ms == now_ms - 86400000 &&
+	       t.claims.issued_ms == x->issued_ms &&
+	       t.claims.expires_ms == x->expires_ms &&
+	       t.claims.proven_ms == x->proven_ms &&
 	       t.claims.rights == MPP_RIGHT_SUBSCRIBE;
 }
 
-static bool begin_ticket(struct noise *hs, bool initiator, mpp_bytes prologue)
+static bool check_token(void)
+{
+	const uint64_t day = 86400000;
+	const struct token_example x = {
+		"token",           0xd0,        0x98, now_ms - day,
+		now_ms + 29 * day, now_ms - day};
+
+	return is_token(&x);
+}
+
+static bool begin_ticket(struct noise *hs, bool initiator, mpp_bytes secret,
+			 mpp_bytes prologue)
 {
 	const mpp_bytes parts[2] = {{(const uint8_t *)"RUD/1", 5}, prologue};
 	const struct noise_setup setup = {
 		.pattern = NOISE_NNPSK0,
 		.suite = 1,
 		.initiator = initiator,
-		.psk = get("token.secret").p,
+		.psk = secret.p,
 	};
 
 	return noise_init(hs, &crypto, &setup) == MPP_OK &&
@@ -727,19 +750,20 @@ static bool begin_ticket(struct noise *hs, bool initiator, mpp_bytes prologue)
 }
 
 /* The device's side: exactly the octets of the document. */
-static bool ask_ticket(struct noise *hs)
+static bool ask_ticket(struct noise *hs, const char *token, uint8_t reply_id,
+		       mpp_bytes payload, mpp_bytes want)
 {
-	mpp_bytes token = get("token");
+	mpp_bytes value = get(token);
 	uint8_t out[1200], id[16];
 	struct wr w = wr_init(out, sizeof(out));
-	mpp_bytes payload = get("exchange.payload");
 	mpp_buf noise;
 
-	reply_id_of(0x20, id);
+	reply_id_of(reply_id, id);
 	connect_begin_initiator(&w, RUD_INIT_TICKET, 1, id);
-	ext_put(&w, EXT_TOKEN, token.p, token.len);
+	ext_put(&w, EXT_TOKEN, value.p, value.len);
 	ext_put_end(&w);
-	if (!begin_ticket(hs, true, (mpp_bytes){out, w.n}))
+	if (!begin_ticket(hs, true, get2(token, ".secret"),
+			  (mpp_bytes){out, w.n}))
 		return false;
 	wr_int(&w, payload.len + noise_overhead(hs));
 	noise = (mpp_buf){out, sizeof(out), w.n};
@@ -748,7 +772,7 @@ static bool ask_ticket(struct noise *hs)
 		return false;
 	w.n = noise.len;
 	connect_pad(&w);
-	return written(&w, get("ticket"));
+	return written(&w, want);
 }
 
 /* The service's: it reads that, and answers as the document does. */
@@ -761,7 +785,7 @@ static bool answer_ticket(struct noise *hs)
 	struct connect c;
 
 	if (connect_read_initiator(get("ticket"), &c) != MPP_OK ||
-	    !begin_ticket(hs, false, c.prologue) ||
+	    !begin_ticket(hs, false, get("token.secret"), c.prologue) ||
 	    noise_read(hs, c.noise, &plain) != MPP_OK ||
 	    !same(get("exchange.payload"), room, plain.len))
 		return false;
@@ -783,7 +807,9 @@ static bool check_ticket(void)
 	mpp_buf out = {room, sizeof(room), 0};
 	struct connect c;
 
-	return ask_ticket(&i) && answer_ticket(&r) &&
+	return ask_ticket(&i, "token", 0x20, get("exchange.payload"),
+			  get("ticket")) &&
+	       answer_ticket(&r) &&
 	       connect_read_responder(get("ticket.responder"), &c) == MPP_OK &&
 	       noise_read(&i, c.noise, &out) == MPP_OK &&
 	       same(get("responder.payload"), room, out.len) &&
@@ -792,6 +818,78 @@ static bool check_ticket(void)
 	       memcmp(up, up2, 32) == 0 && memcmp(down, down2, 32) == 0 &&
 	       same(get("ticket.to-service"), up, 32) &&
 	       same(get("ticket.to-device"), down, 32);
+}
+
+/* Does a service that trusts the minter, and knows the account only, let this
+ * Ticket in? */
+static bool is_let_in(mpp_service *s, mpp_bytes datagram)
+{
+	static mpp_datagram slots[4];
+	mpp_outbox out = {slots, 4, 0};
+	const mpp_addr from = {{192, 0, 2, 7}, 40000, 4, 0};
+	const mpp_instant now = {{1000000}, {now_ms * 1000}};
+	uint8_t copy[MPP_PACKET_MAX];
+	mpp_commit c;
+
+	memcpy(copy, datagram.p, datagram.len);
+	if (mpp_service_account_add(s,
+				    (mpp_bytes){(const uint8_t *)account,
+						sizeof(account) - 1},
+				    1) != MPP_OK ||
+	    !mpp_service_commit(s, &c))
+		return false;
+	mpp_service_committed(s, c.id, MPP_OK, now);
+	(void)mpp_service_receive(s,
+				  (mpp_buf){copy, sizeof(copy), datagram.len},
+				  &from, now, &out);
+	return out.n == 1 && slots[0].data[16] == RUD_RESP_COMPLETE &&
+	       mpp_service_count(s)->tickets == 1 &&
+	       mpp_service_count(s)->refused == 0;
+}
+
+static bool minted_is_let_in(void)
+{
+	static const char accounts[] = "*@example.com";
+	const mpp_service_config config = {.bindings = 4, .half_open = 4};
+	mpp_service_secrets secrets = {.x25519 = {1}};
+	mpp_token_minter minter = {
+		.accounts = {(const uint8_t *)accounts, sizeof(accounts) - 1},
+		.rights = MPP_RIGHT_SUBSCRIBE,
+		.life_s = 3660,
+	};
+	const size_t n = mpp_service_size(&config);
+	void *mem = calloc(1, n);
+	mpp_service *s;
+	bool good;
+
+	memcpy(minter.key.key, get("minted.key").p, sizeof(minter.key.key));
+	count_up(minter.key.id, sizeof(minter.key.id), 0xe1);
+	assert_non_null(mem);
+	assert_int_equal(mpp_service_init(mem, n, &config, &secrets, &crypto,
+					  &s),
+			 MPP_OK);
+	good = mpp_service_minter_add(s, &minter) == MPP_OK &&
+	       is_let_in(s, get("minted.ticket"));
+	mpp_service_wipe(s);
+	free(mem);
+	return good;
+}
+
+static bool check_minted(void)
+{
+	const struct token_example x = {
+		"minted", 0xe1, 0xb8, now_ms - 60000, now_ms + 3600000, 0};
+	const mpp_bytes none = {NULL, 0};
+	uint8_t credential[34] = {CREDENTIAL_RAW, 32};
+	struct noise hs;
+
+	memcpy(credential + 2, get("device.public").p, 32);
+	return is_token(&x) &&
+	       is_first(get("minted.payload"), now_ms, none,
+			(mpp_bytes){credential, sizeof(credential)}, none) &&
+	       ask_ticket(&hs, "minted", 0x80, get("minted.payload"),
+			  get("minted.ticket")) &&
+	       minted_is_let_in();
 }
 
 static bool check_reset(void)
@@ -1409,6 +1507,7 @@ static bool (*const checks[])(void) = {
 	check_exchange, check_responder,    check_refusal,    check_packets,
 	check_nonce,    check_messages,     check_stores,     check_service,
 	check_reset,    check_token,        check_ticket,     check_large,
+	check_minted,
 };
 enum { CHECKS = sizeof(checks) / sizeof(checks[0]) };
 
@@ -1435,6 +1534,7 @@ TEST(invitation)
 TEST(hello)
 TEST(token)
 TEST(ticket)
+TEST(minted)
 TEST(cookie)
 TEST(challenge)
 TEST(error)
@@ -1508,6 +1608,7 @@ int main(void)
 		cmocka_unit_test(test_hello),
 		cmocka_unit_test(test_token),
 		cmocka_unit_test(test_ticket),
+		cmocka_unit_test(test_minted),
 		cmocka_unit_test(test_cookie),
 		cmocka_unit_test(test_challenge),
 		cmocka_unit_test(test_error),

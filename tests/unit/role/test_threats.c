@@ -464,7 +464,8 @@ static void test_copied_device(void **state)
 	assert_int_equal(used("bindings"), 2);
 	assert_true(mpp_udf_text(d.udf, MPP_UDF_BITS, id) > 0);
 	assert_int_equal(mpp_service_device_remove(w.s, bytes_of(alice),
-						   bytes_of(id), 5),
+						   bytes_of(id), 5,
+						   world_now(&w).wall),
 			 MPP_OK);
 	assert_int_equal(world_result(&w, 5).err, MPP_OK);
 	world_run(&w, 100000);

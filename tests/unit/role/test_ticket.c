@@ -542,6 +542,7 @@ static void test_not_enrolled(void **state)
 	(void)state;
 	d = world_device(&w, 1, alice, MPP_MODE_SUBSCRIBE);
 	k = claims_for(d, text);
+	k.proven_ms = k.issued_ms; /* as in those that devices are given */
 	mint(d, &k);
 	d->have_key = true;
 	memcpy(d->key, w.d[0].key, MPP_DH_MAX);
@@ -769,7 +770,8 @@ static void test_enrolled_again(void **state)
 
 	(void)state;
 	assert_int_equal(mpp_service_device_remove(w.s, bytes_of(alice),
-						   k.device, 3),
+						   k.device, 3,
+						   world_now(&w).wall),
 			 MPP_OK);
 	assert_int_equal(world_result(&w, 3).err, MPP_OK);
 	world_run(&w, SECOND);
