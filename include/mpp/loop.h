@@ -10,7 +10,7 @@
  *
  * The state directory holds one file, device.json, mode 0600, replaced by
  * atomic rename: device key, instance, timestamp, account, endpoints,
- * fingerprints, service key. It writes MPP_EV_SAVE itself. It tries the
+ * fingerprints, service key, token. It writes MPP_EV_SAVE itself. It tries the
  * endpoints (IPv6 and IPv4 of every name) one after the other until one
  * answers, and resolves names anew when a connection is lost. When the address
  * from which the service is reached changes, it takes a fresh socket and calls
@@ -57,6 +57,25 @@ typedef struct mpp_loop_config {
 MPP_MUSTCHECK mpp_err mpp_loop_enroll(const char *state_dir, const char *uri,
 				      int timeout_ms, char *id,
 				      mpp_loop_error *err);
+
+/** Enrol this device with a token, as a minter that the service trusts hands it
+ * out (docs/protocol.md section 10): connects by it, waits until the service
+ * has confirmed, and keeps where the service is. From then on the device comes
+ * by its key. The token names that key, so mpp_loop_id() comes first. The same
+ * token again, until it expires, is harmless.
+ * @param token  borrowed: ServiceAccessToken in JSON
+ * @param id  as mpp_loop_enroll()
+ * @retval MPP_ERR_INVALID not such a token, or it does not say where to go;
+ *   others as mpp_loop_enroll() */
+MPP_MUSTCHECK mpp_err mpp_loop_enroll_token(const char *state_dir,
+					    mpp_bytes token, int timeout_ms,
+					    char *id, mpp_loop_error *err);
+
+/** The id of this device; makes its key if the state directory has none.
+ * @param id  room for MPP_UDF_TEXT_MAX
+ * @retval MPP_ERR_SYNTAX, MPP_ERR_IO, MPP_ERR_NOMEM, MPP_ERR_CRYPTO */
+MPP_MUSTCHECK mpp_err mpp_loop_id(const char *state_dir, char *id,
+				  mpp_loop_error *err);
 
 /** Open an enrolled device and begin to connect.
  * @retval MPP_ERR_NOTFOUND not enrolled  MPP_ERR_IO  MPP_ERR_NOMEM

@@ -5,8 +5,12 @@
  *   # a comment has a line of its own
  *   listen = 192.0.2.1:15099 [2001:db8::1]:15099
  *
- * Everything is in items.def. A line has at most CONF_LINE octets of UTF-8
- * without control characters. Unknown sections and items, items given twice,
+ *   [token-key mesh]
+ *   file = /etc/mppd/mesh.key
+ *
+ * Everything is in items.def, but what stands in sections of token keys, of
+ * which there may be several: tokenkey.h. A line has at most CONF_LINE octets
+ * of UTF-8 without control characters. Unknown sections and items, items given twice,
  * lines that are neither, and values out of range are errors; the first one
  * is reported as "FILE:LINE: what was found; what is allowed". */
 #ifndef CONF_CONF_H
@@ -14,7 +18,7 @@
 
 #include <stdio.h>
 
-#include <mpp/base.h>
+#include <mpp/token.h>
 
 #include "host/addr.h"
 #include "host/fault.h"
@@ -25,7 +29,12 @@ enum {
 	CONF_LINE = 190,
 	CONF_FILE = 65536,
 	CONF_ENDPOINTS_MAX = 8, /* as many as an invitation can name */
+	CONF_KEY_NAME = 24,
+	CONF_ACCOUNTS = 2048, /* octets of patterns of one token key */
 };
+
+/* What CONF_KEY_NAME holds for the service's own. */
+#define CONF_OWN_KEY "own"
 
 struct conf_addresses {
 	mpp_addr at[UDP_SOCKETS_MAX];
@@ -39,6 +48,15 @@ struct conf_endpoints {
 
 struct conf_text {
 	char s[CONF_LINE + 1];
+};
+
+/* A token key of another minter. All of it is zero behind its texts. */
+struct conf_token_key {
+	char name[CONF_KEY_NAME + 1];
+	struct conf_text file;            /* empty: not said yet */
+	char accounts[CONF_ACCOUNTS + 1]; /* with a blank between */
+	uint64_t rights;                  /* MPP_RIGHT_… */
+	uint64_t life_ms;
 };
 
 #define CONF_TYPE_ADDRESSES struct conf_addresses
@@ -66,6 +84,8 @@ struct conf {
 #include "conf/items.def"
 #undef CONF_ITEM
 	unsigned line[CONF_ITEMS]; /* where it stands; 0: the default */
+	struct conf_token_key token_keys[MPP_TOKEN_MINTERS_MAX];
+	size_t n_token_keys;
 };
 
 void conf_defaults(struct conf *out);

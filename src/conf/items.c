@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* items.c - the table of items, and printing it. Contract: items.h, conf.h. */
-#include "conf/items.h"
+#include "conf/tokenkey.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -51,4 +51,6 @@ void conf_print(const struct conf *c, FILE *to)
 		(void)fprintf(to, "%s%s = %s\n", value[0] == '\0' ? "# " : "",
 			      row->name, value);
 	}
+	for (i = 0; i < c->n_token_keys; i++)
+		token_key_print(&c->token_keys[i], to);
 }

@@ -16,7 +16,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "conf/items.h"
+#include "conf/tokenkey.h"
 #include "jsonbcd/utf8.h"
 
 enum { NAME_MAX_LEN = 40 }; /* libinih cuts names at 49 */
@@ -27,6 +27,9 @@ struct parsing {
 	unsigned line;
 	bool failed;
 	struct conf conf;
+	/* Where each token key begins, and its items stand; 0: nowhere. */
+	unsigned key_line[MPP_TOKEN_MINTERS_MAX];
+	unsigned key_items[MPP_TOKEN_MINTERS_MAX][TOKEN_KEY_ITEMS];
 	struct fault *fault;
 };
 
@@ -108,16 +111,35 @@ static bool known_section(const char *name, size_t n)
 	return false;
 }
 
+/* A section without items is one too: its key has no file then. */
+static bool check_token_key(struct parsing *p, const char *name)
+{
+	char why[CONF_WHY];
+	const int key = token_key_open(&p->conf, name, why);
+
+	if (key < 0)
+		return fail(p, "[token-key %s]; %s", name, why);
+	if (p->key_line[key] == 0)
+		p->key_line[key] = p->line;
+	return true;
+}
+
 static bool check_section(struct parsing *p, const char *line)
 {
 	const size_t n = strlen(line);
+	char section[CONF_LINE + 1];
+	const char *name;
 
-	if (line[n - 1] != ']')
+	if (n < 2 || line[n - 1] != ']')
 		return fail(p, "%s; a section stands alone as [name]", line);
-	if (!known_section(line + 1, n - 2))
+	memcpy(section, line + 1, n - 2);
+	section[n - 2] = '\0';
+	if ((name = token_key_section(section)) != NULL)
+		return check_token_key(p, name);
+	if (!known_section(section, n - 2))
 		return fail(p,
 			    "unknown section %s; [service], [limits] and "
-			    "[log] are allowed",
+			    "[log] are allowed, and [token-key NAME]",
 			    line);
 	return true;
 }
@@ -239,17 +261,53 @@ static bool fail_unknown(struct parsing *p, const char *section,
 		    names);
 }
 
+static int find_token_item(const char *name)
+{
+	int i = 0;
+
+	while (i < TOKEN_KEY_ITEMS && strcmp(token_key_items[i], name) != 0)
+		i++;
+	return i;
+}
+
+static bool take_token_item(struct parsing *p, const char *key_name,
+			    const char *name, const char *value)
+{
+	const int item = find_token_item(name);
+	char why[CONF_WHY];
+	const int key = token_key_open(&p->conf, key_name, why);
+	unsigned *line;
+
+	if (item == TOKEN_KEY_ITEMS)
+		return fail(p,
+			    "unknown item %s in [token-key %s]; allowed are "
+			    "file, accounts, rights, life",
+			    name, key_name);
+	line = &p->key_items[key][item];
+	if (*line != 0 && item != TOKEN_KEY_ACCOUNTS)
+		return fail(p, "%s again; it stands on line %u already", name,
+			    *line);
+	if (!token_key_set(&p->conf, key, (enum token_key_item)item, value,
+			   why))
+		return fail(p, "%s = %s; %s", name, value, why);
+	*line = p->line;
+	return true;
+}
+
 /* What libinih calls for each item. @return 0 when it is wrong */
 static int take_item(void *user, const char *section, const char *name,
 		     const char *value)
 {
 	struct parsing *p = user;
 	const struct conf_row *row = find(section, name);
+	const char *key = token_key_section(section);
 	char why[CONF_WHY];
 	unsigned *line;
 
 	if (p->failed)
 		return 0;
+	if (key != NULL)
+		return take_token_item(p, key, name, value);
 	if (section[0] == '\0')
 		return fail(p,
 			    "%s stands before any section; [service], "
@@ -290,6 +348,32 @@ static bool check_leases(struct parsing *p)
 		    (unsigned long long)c->lease_max_ms / 1000);
 }
 
+static bool check_token_keys(struct parsing *p)
+{
+	size_t i, k;
+
+	for (i = 0; i < p->conf.n_token_keys; i++) {
+		const struct conf_token_key *key = &p->conf.token_keys[i];
+
+		p->line = p->key_line[i];
+		if (key->file.s[0] == '\0')
+			return fail(p,
+				    "[token-key %s] has no file; it must "
+				    "have one",
+				    key->name);
+		for (k = 0; k < i; k++) {
+			if (strcmp(key->file.s, p->conf.token_keys[k].file.s) ==
+			    0)
+				return fail(p,
+					    "[token-key %s] has the file of "
+					    "[token-key %s]; give each its own",
+					    key->name,
+					    p->conf.token_keys[k].name);
+		}
+	}
+	return true;
+}
+
 mpp_err conf_parse(mpp_bytes text, const char *name, struct conf *out,
 		   struct fault *f)
 {
@@ -302,7 +386,7 @@ mpp_err conf_parse(mpp_bytes text, const char *name, struct conf *out,
 		p.line = bad > 0 ? (unsigned)bad : p.line;
 		(void)fail(&p, "not understood; name = value is allowed");
 	}
-	if (p.failed || !check_leases(&p))
+	if (p.failed || !check_leases(&p) || !check_token_keys(&p))
 		return MPP_ERR_SYNTAX;
 	*out = p.conf;
 	return MPP_OK;

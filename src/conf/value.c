@@ -10,12 +10,11 @@ struct unit {
 	uint64_t factor;
 };
 
-/* The largest first, for printing. */
-static const struct unit times[] = {{"h", 3600000},
-				    {"m", 60000},
-				    {"s", 1000},
-				    {"ms", 1},
-				    {NULL, 0}};
+/* The largest first, for printing; what is behind the factor of 1 is only
+ * read. */
+static const struct unit times[] = {{"h", 3600000},  {"m", 60000},
+				    {"s", 1000},     {"ms", 1},
+				    {"d", 86400000}, {NULL, 0}};
 static const struct unit sizes[] = {{"G", 1u << 30},
 				    {"M", 1u << 20},
 				    {"k", 1u << 10},
@@ -32,7 +31,7 @@ static const struct unit *units_of(enum conf_kind kind)
 
 static void number_text(const struct unit *u, uint64_t v, char *out, size_t cap)
 {
-	while (v % u->factor != 0 || (v == 0 && u[1].name != NULL))
+	while (v % u->factor != 0 || (v == 0 && u->factor != 1))
 		u++;
 	(void)snprintf(out, cap, "%llu%s", (unsigned long long)(v / u->factor),
 		       u->name);
@@ -77,7 +76,8 @@ static bool set_number(struct conf *c, const struct conf_row *row,
 	number_text(u, row->low, low, sizeof(low));
 	number_text(u, row->high, high, sizeof(high));
 	(void)snprintf(why, CONF_WHY, "%s from %s to %s is allowed",
-		       u == times   ? "a duration such as 250ms, 10s, 5m or 1h"
+		       u == times
+			       ? "a duration such as 250ms, 10s, 5m, 1h or 1d"
 		       : u == sizes ? "a size such as 64k, 16M or 1G"
 				    : "a number",
 		       low, high);

@@ -16,6 +16,7 @@
 static const char head_1[] = "mppd service key 1\n"; /* without a token key */
 static const char head[] = "mppd service key 2\n";
 static const char head_any[] = "mppd service key ";
+static const char token_head[] = "mppd token key 1\n";
 
 enum {
 	FILE_MODE = 0600,
@@ -41,7 +42,18 @@ static void list_fields(mpp_service_secrets *s, struct field out[FIELDS])
 	out[5] = (struct field){"token", s->token.key, sizeof(s->token.key)};
 }
 
-static mpp_err fail(struct fault *f, const char *what, const char *path)
+static void list_token(mpp_token_key *k, struct field out[2])
+{
+	out[0] = (struct field){"id", k->id, sizeof(k->id)};
+	out[1] = (struct field){"key", k->key, sizeof(k->key)};
+}
+
+/* What a file holds, for messages. */
+static const char service_key[] = "service key";
+static const char token_key[] = "token key";
+
+static mpp_err fail_kind(struct fault *f, const char *what, const char *kind,
+			 const char *path)
 {
 	const int e = errno;
 
@@ -49,8 +61,13 @@ static mpp_err fail(struct fault *f, const char *what, const char *path)
 			 e == ENOSPC || e == EDQUOT || e == EIO ? EX_IOERR
 			 : e == EACCES || e == EPERM            ? EX_NOPERM
 								: EX_CANTCREAT,
-			 "cannot %s the service key %s: %s", what, path,
+			 "cannot %s the %s %s: %s", what, kind, path,
 			 strerror(e));
+}
+
+static mpp_err fail(struct fault *f, const char *what, const char *path)
+{
+	return fail_kind(f, what, service_key, path);
 }
 
 /* ---- text ---- */
@@ -110,16 +127,14 @@ static size_t parse(const char *text, size_t len, mpp_service_secrets *out)
 	return (size_t)(at - text) == len ? n : 0;
 }
 
-static size_t print(mpp_service_secrets *s, char out[FILE_MAX])
+static size_t print_fields(const char *first, const struct field *fields,
+			   size_t n, char out[FILE_MAX])
 {
 	static const char digits[] = "0123456789abcdef";
-	struct field fields[FIELDS];
-	char *at = out;
+	char *at = stpcpy(out, first);
 	size_t i, k;
 
-	list_fields(s, fields);
-	at = stpcpy(at, head);
-	for (i = 0; i < FIELDS; i++) {
+	for (i = 0; i < n; i++) {
 		at = stpcpy(at, fields[i].name);
 		*at++ = ' ';
 		for (k = 0; k < fields[i].len; k++) {
@@ -131,29 +146,49 @@ static size_t print(mpp_service_secrets *s, char out[FILE_MAX])
 	return (size_t)(at - out);
 }
 
+static size_t print(mpp_service_secrets *s, char out[FILE_MAX])
+{
+	struct field fields[FIELDS];
+
+	list_fields(s, fields);
+	return print_fields(head, fields, FIELDS, out);
+}
+
+static bool parse_token(const char *text, size_t len, mpp_token_key *out)
+{
+	struct field fields[2];
+	const char *at = text;
+
+	list_token(out, fields);
+	return take(&at, token_head) && take_field(&at, &fields[0]) &&
+	       take_field(&at, &fields[1]) && (size_t)(at - text) == len &&
+	       !mem_is_zero(out->key, sizeof(out->key));
+}
+
 /* ---- reading ---- */
 
-static mpp_err check_owner(int fd, const char *path, struct fault *f)
+static mpp_err check_owner(int fd, const char *kind, const char *path,
+			   struct fault *f)
 {
 	struct stat st;
 
 	if (fstat(fd, &st) != 0)
-		return fail(f, "look at", path);
+		return fail_kind(f, "look at", kind, path);
 	if (!S_ISREG(st.st_mode))
 		return fault_set(f, MPP_ERR_SYNTAX, EX_DATAERR,
-				 "the service key %s is not a regular file",
-				 path);
+				 "the %s %s is not a regular file", kind, path);
 	if ((st.st_mode & 077) != 0)
 		return fault_set(f, MPP_ERR_AUTH, EX_NOPERM,
-				 "the service key %s has mode %04o: others "
+				 "the %s %s has mode %04o: others "
 				 "may have read it; if nobody has, do chmod "
 				 "0600 on it",
-				 path, (unsigned)(st.st_mode & 07777));
-	if (st.st_uid != geteuid())
+				 kind, path, (unsigned)(st.st_mode & 07777));
+	/* Root may look at a minter's key before the service's user does. */
+	if (st.st_uid != geteuid() && (kind != token_key || geteuid() != 0))
 		return fault_set(f, MPP_ERR_AUTH, EX_NOPERM,
-				 "the service key %s belongs to uid %ld, but "
+				 "the %s %s belongs to uid %ld, but "
 				 "this runs as uid %ld: chown it",
-				 path, (long)st.st_uid, (long)geteuid());
+				 kind, path, (long)st.st_uid, (long)geteuid());
 	return MPP_OK;
 }
 
@@ -207,7 +242,7 @@ static mpp_err read_open(int fd, const char *path, mpp_service_secrets *out,
 	mpp_err err;
 	ssize_t n;
 
-	if ((err = check_owner(fd, path, f)) != MPP_OK)
+	if ((err = check_owner(fd, service_key, path, f)) != MPP_OK)
 		return err;
 	n = slurp(fd, text, FILE_MAX);
 	if (n < 0)
@@ -367,5 +402,76 @@ mpp_err keyfile_load(const char *path, const mpp_crypto *crypto,
 		return make(path, crypto, out, f);
 	err = read_file(fd, path, crypto, out, f);
 	(void)close(fd);
+	return err;
+}
+
+/* ---- token keys of others ---- */
+
+static mpp_err read_token(int fd, const char *path, mpp_token_key *out,
+			  struct fault *f)
+{
+	char text[FILE_MAX + 1];
+	mpp_token_key key;
+	mpp_err err = check_owner(fd, token_key, path, f);
+	ssize_t n;
+
+	if (err != MPP_OK)
+		return err;
+	n = slurp(fd, text, FILE_MAX);
+	if (n < 0)
+		return fail_kind(f, "read", token_key, path);
+	text[n] = '\0';
+	if (parse_token(text, (size_t)n, &key))
+		*out = key;
+	else
+		err = fault_set(f, MPP_ERR_SYNTAX, EX_DATAERR,
+				"the token key %s is not three lines, \"mppd "
+				"token key 1\", \"id\" with 8 and \"key\" with "
+				"64 hexadecimal digits; mppctl token key makes "
+				"one",
+				path);
+	mem_wipe(text, sizeof(text));
+	mem_wipe(&key, sizeof(key));
+	return err;
+}
+
+mpp_err keyfile_token_load(const char *path, mpp_token_key *out,
+			   struct fault *f)
+{
+	const int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	mpp_err err;
+
+	if (fd < 0)
+		return fail_kind(f, "open", token_key, path);
+	err = read_token(fd, path, out, f);
+	(void)close(fd);
+	return err;
+}
+
+mpp_err keyfile_token_make(const char *path, const mpp_crypto *crypto,
+			   mpp_token_key *out, struct fault *f)
+{
+	char text[FILE_MAX];
+	struct field fields[2];
+	mpp_token_key key;
+	mpp_err err;
+
+	if (access(path, F_OK) == 0)
+		return fault_set(f, MPP_ERR_EXISTS, EX_CANTCREAT,
+				 "there is a file %s already: it was left as "
+				 "it is",
+				 path);
+	err = crypto->ops->random(crypto->ctx, (uint8_t *)&key, sizeof(key));
+	if (err != MPP_OK)
+		return fault_set(f, err, EX_OSERR,
+				 "cannot make a token key: %s",
+				 mpp_err_text(err));
+	list_token(&key, fields);
+	if (put_file(path, text, print_fields(token_head, fields, 2, text)))
+		*out = key;
+	else
+		err = fail_kind(f, "write", token_key, path);
+	mem_wipe(text, sizeof(text));
+	mem_wipe(&key, sizeof(key));
 	return err;
 }

@@ -29,6 +29,23 @@ MPP_MUSTCHECK mpp_err keyfile_load(const char *path, const mpp_crypto *crypto,
 				   mpp_service_secrets *out, bool *created,
 				   struct fault *f);
 
+/* A token key of another minter has a file of its own, for whose owner and mode
+ * the same holds:
+ *
+ *   mppd token key 1
+ *   id <8 hex digits>
+ *   key <64 hex digits>
+ *
+ * Errors: AUTH, SYNTAX, IO; f says what to do, *out is untouched. */
+MPP_MUSTCHECK mpp_err keyfile_token_load(const char *path, mpp_token_key *out,
+					 struct fault *f);
+
+/* Make one from fresh random bytes. Errors: EXISTS (there is a file), IO,
+ * RANDOM. */
+MPP_MUSTCHECK mpp_err keyfile_token_make(const char *path,
+					 const mpp_crypto *crypto,
+					 mpp_token_key *out, struct fault *f);
+
 /* Only make the secrets. Errors: RANDOM. */
 MPP_MUSTCHECK mpp_err keyfile_generate(const mpp_crypto *crypto,
 				       mpp_service_secrets *out);

@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "loop/fail.h"
+#include "loop/grant.h"
 #include "loop/loop.h"
 #include "loop/names.h"
 #include "loop/uri.h"
@@ -25,7 +26,7 @@ static void apply(struct loop_state *s, const struct loop_invitation *inv)
 	s->pending = true;
 }
 
-static mpp_err make_state(mpp_loop *l, const struct loop_invitation *inv)
+static mpp_err make_key(mpp_loop *l)
 {
 	const mpp_crypto *c = &l->crypto;
 	struct loop_state *s = &l->state;
@@ -36,11 +37,19 @@ static mpp_err make_state(mpp_loop *l, const struct loop_invitation *inv)
 	err = c->ops->random(c->ctx, s->device_secret, mpp_dh_len(s->suite));
 	if (err == MPP_OK)
 		err = c->ops->random(c->ctx, s->instance, sizeof(s->instance));
+	return err == MPP_OK ? err
+			     : loop_fail(&l->error, err, EX_OSERR, "%s",
+					 mpp_err_text(err));
+}
+
+static mpp_err make_state(mpp_loop *l, const struct loop_invitation *inv)
+{
+	mpp_err err = make_key(l);
+
 	if (err != MPP_OK)
-		return loop_fail(&l->error, err, EX_OSERR, "%s",
-				 mpp_err_text(err));
-	apply(s, inv);
-	return loop_state_put(l->dir, s, &l->error);
+		return err;
+	apply(&l->state, inv);
+	return loop_state_put(l->dir, &l->state, &l->error);
 }
 
 static mpp_err other_account(mpp_loop *l)
@@ -56,6 +65,11 @@ static mpp_err other_account(mpp_loop *l)
 			 l->dir, held);
 }
 
+static bool is_enrolled(const mpp_loop *l)
+{
+	return !l->state.pending && l->state.account[0] != '\0';
+}
+
 /* The state to enrol with, durable as far as it is new. */
 static mpp_err prepare(mpp_loop *l, const struct loop_invitation *inv)
 {
@@ -65,9 +79,9 @@ static mpp_err prepare(mpp_loop *l, const struct loop_invitation *inv)
 		return make_state(l, inv);
 	if (err != MPP_OK)
 		return err;
-	if (!l->state.pending && strcmp(l->state.account, inv->account) != 0)
+	if (is_enrolled(l) && strcmp(l->state.account, inv->account) != 0)
 		return other_account(l);
-	if (!l->state.pending) {
+	if (is_enrolled(l)) {
 		apply(&l->state, inv);
 		return MPP_OK;
 	}
@@ -134,18 +148,24 @@ static void write_id(const mpp_loop *l, char *id)
 	(void)mpp_udf_text(udf, MPP_UDF_BITS, id);
 }
 
-static mpp_err enroll(mpp_loop *l, const struct loop_invitation *inv,
-		      int timeout_ms, char *id)
+static mpp_err finish(mpp_loop *l, int timeout_ms, char *id)
 {
-	mpp_err err = prepare(l, inv);
+	mpp_err err = connect_once(l, timeout_ms);
 
-	if (err == MPP_OK)
-		err = connect_once(l, timeout_ms);
 	if (err == MPP_OK)
 		err = keep(l);
 	if (err == MPP_OK)
 		write_id(l, id);
 	return err;
+}
+
+/* Hand out why, and end. */
+static mpp_err end(mpp_loop *l, mpp_err result, mpp_loop_error *err)
+{
+	if (result != MPP_OK && err != NULL)
+		*err = l->error;
+	mpp_loop_close(l);
+	return result;
 }
 
 mpp_err mpp_loop_enroll(const char *state_dir, const char *uri, int timeout_ms,
@@ -159,11 +179,114 @@ mpp_err mpp_loop_enroll(const char *state_dir, const char *uri, int timeout_ms,
 		return result;
 	result = loop_new(state_dir, &l, err);
 	if (result == MPP_OK) {
-		result = enroll(l, &inv, timeout_ms, id);
-		if (result != MPP_OK && err != NULL)
-			*err = l->error;
-		mpp_loop_close(l);
+		result = prepare(l, &inv);
+		if (result == MPP_OK)
+			result = finish(l, timeout_ms, id);
+		result = end(l, result, err);
 	}
 	mem_wipe(&inv, sizeof(inv));
 	return result;
+}
+
+/* ---- with a token ---- */
+
+/* A key that is durable: the token names it. */
+static mpp_err have_key(mpp_loop *l)
+{
+	mpp_err err = loop_state_load(l->dir, &l->state, &l->error);
+
+	if (err != MPP_ERR_NOTFOUND)
+		return err;
+	err = make_key(l);
+	return err == MPP_OK ? loop_state_put(l->dir, &l->state, &l->error)
+			     : err;
+}
+
+/* What the token brings with it; the rest as it is kept. Nothing of it is
+ * written before the service has confirmed. */
+static void apply_grant(struct loop_state *s, const struct loop_grant *g)
+{
+	if (g->account[0] != '\0')
+		memcpy(s->account, g->account, sizeof(s->account));
+	if (g->n_endpoints != 0) {
+		memcpy(s->endpoints, g->endpoints, sizeof(s->endpoints));
+		s->n_endpoints = g->n_endpoints;
+	}
+	if (g->n_pins != 0) {
+		memcpy(s->pins, g->pins, sizeof(s->pins));
+		s->n_pins = g->n_pins;
+	}
+	s->pending = false;
+	s->token_len = g->token_len;
+	memcpy(s->token, g->token, sizeof(s->token));
+	memcpy(s->token_secret, g->secret, sizeof(s->token_secret));
+}
+
+static mpp_err prepare_grant(mpp_loop *l, const struct loop_grant *g)
+{
+	mpp_err err = have_key(l);
+
+	if (err != MPP_OK)
+		return err;
+	if (is_enrolled(l) && g->account[0] != '\0' &&
+	    strcmp(l->state.account, g->account) != 0)
+		return other_account(l);
+	apply_grant(&l->state, g);
+	if (l->state.account[0] == '\0' || l->state.n_endpoints == 0)
+		return loop_fail(&l->error, MPP_ERR_INVALID, EX_DATAERR,
+				 "the token comes without %s, and %s knows "
+				 "none: ask its minter to put it in",
+				 l->state.account[0] == '\0' ? "Account"
+							     : "Endpoints",
+				 l->dir);
+	return MPP_OK;
+}
+
+mpp_err mpp_loop_enroll_token(const char *state_dir, mpp_bytes token,
+			      int timeout_ms, char *id, mpp_loop_error *err)
+{
+	struct loop_grant g;
+	mpp_loop *l;
+	mpp_err result = loop_grant_parse(token, &g, err);
+
+	if (result != MPP_OK)
+		return result;
+	result = loop_new(state_dir, &l, err);
+	if (result == MPP_OK) {
+		result = prepare_grant(l, &g);
+		if (result == MPP_OK)
+			result = finish(l, timeout_ms, id);
+		result = end(l, result, err);
+	}
+	mem_wipe(&g, sizeof(g));
+	return result;
+}
+
+/* ---- the key alone ---- */
+
+static mpp_err key_id(mpp_loop *l, char *id)
+{
+	const mpp_crypto *c = &l->crypto;
+	uint8_t pub[MPP_DH_MAX], udf[MPP_UDF_LEN];
+	mpp_err err = have_key(l);
+
+	if (err != MPP_OK)
+		return err;
+	err = c->ops->dh_public(c->ctx, l->state.suite, l->state.device_secret,
+				pub);
+	if (err == MPP_OK)
+		err = mpp_udf_key(c, l->state.suite, pub, udf);
+	if (err != MPP_OK)
+		return loop_fail(&l->error, err, EX_SOFTWARE, "%s",
+				 mpp_err_text(err));
+	(void)mpp_udf_text(udf, MPP_UDF_BITS, id);
+	return MPP_OK;
+}
+
+mpp_err mpp_loop_id(const char *state_dir, char *id, mpp_loop_error *err)
+{
+	mpp_loop *l;
+	const mpp_err result = loop_new(state_dir, &l, err);
+
+	return result == MPP_OK ? end(l, key_id(l, id), err) : result;
 }

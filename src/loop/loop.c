@@ -209,6 +209,11 @@ static mpp_err load(mpp_loop *l)
 {
 	const mpp_err err = loop_state_load(l->dir, &l->state, &l->error);
 
+	if (err == MPP_OK && l->state.account[0] == '\0')
+		return loop_fail(&l->error, MPP_ERR_NOTFOUND, EX_NOINPUT,
+				 "%s: this device has a key, but is not "
+				 "enrolled yet: run mpp enroll",
+				 l->dir);
 	if (err != MPP_OK || !l->state.pending)
 		return err;
 	return loop_fail(&l->error, MPP_ERR_NOTFOUND, EX_NOINPUT,

@@ -15,7 +15,7 @@
 enum { LOOP_STATE_MAX = 16384 }; /* octets of the file */
 
 struct loop_state {
-	char account[MPP_ACCOUNT_MAX + 1];
+	char account[MPP_ACCOUNT_MAX + 1]; /* empty: only the key is made */
 	int suite;
 	uint8_t device_secret[MPP_DH_MAX];
 	uint8_t instance[MPP_INSTANCE_LEN];

@@ -19,6 +19,7 @@ struct parse {
 	mpp_json_reader r;
 	mpp_json_item it;
 	struct loop_state s;
+	bool has_endpoints, has_pins;
 	size_t device_len;  /* of the keys; which suite they are for may */
 	size_t service_len; /* stand behind them */
 };
@@ -167,12 +168,14 @@ static const char *read_list(struct parse *p, read_fn *read)
 
 static const char *read_endpoints(struct parse *p)
 {
+	p->has_endpoints = true;
 	return p->it.kind == MPP_JSON_ARRAY ? read_list(p, read_endpoint)
 					    : "Endpoints is not a list";
 }
 
 static const char *read_pins(struct parse *p)
 {
+	p->has_pins = true;
 	return p->it.kind == MPP_JSON_ARRAY ? read_list(p, read_pin)
 					    : "Fingerprints is not a list";
 }
@@ -282,13 +285,13 @@ static const char *read_document(struct parse *p)
 {
 	static const struct member table[] = {
 		{"Version", read_version, true},
-		{"Account", read_account, true},
+		{"Account", read_account, false},
 		{"Suite", read_suite, true},
 		{"DeviceKey", read_device_key, true},
 		{"Instance", read_instance, true},
 		{"Timestamp", read_timestamp, true},
-		{"Endpoints", read_endpoints, true},
-		{"Fingerprints", read_pins, true},
+		{"Endpoints", read_endpoints, false},
+		{"Fingerprints", read_pins, false},
 		{"ServiceKey", read_service_key, false},
 		{"Invitation", read_invitation, false},
 		{"Token", read_token, false},
@@ -315,13 +318,26 @@ static bool rest_is_blank(const struct parse *p)
 	return true;
 }
 
+/* Where it is enrolled, and who may be there; or none of it. */
+static bool is_whole(const struct parse *p)
+{
+	const struct loop_state *s = &p->s;
+
+	if (s->account[0] != '\0')
+		return p->has_endpoints && p->has_pins;
+	return !p->has_endpoints && !p->has_pins && !s->pending &&
+	       s->service_suite == 0 && s->token_len == 0;
+}
+
 static const char *document_wrong(const struct parse *p)
 {
 	if (!rest_is_blank(p))
 		return "something follows behind its end";
 	if (p->r.binary_seen)
 		return "it is not JSON text";
-	if (p->s.n_endpoints == 0)
+	if (!is_whole(p))
+		return "a member is missing";
+	if (p->has_endpoints && p->s.n_endpoints == 0)
 		return "it names no endpoint";
 	if (p->device_len != mpp_dh_len(p->s.suite))
 		return "DeviceKey does not fit Suite";
@@ -395,12 +411,14 @@ mpp_err loop_state_encode(const struct loop_state *s, mpp_buf *out)
 	mpp_json_writer_init(&w, MPP_JSON_PRETTY, out->p, out->cap - 1);
 	mpp_json_object(&w, NULL);
 	mpp_json_uint(&w, "Version", STATE_VERSION);
-	mpp_json_cstring(&w, "Account", s->account);
+	if (s->account[0] != '\0')
+		mpp_json_cstring(&w, "Account", s->account);
 	mpp_json_uint(&w, "Suite", (uint64_t)s->suite);
 	write_data(&w, "DeviceKey", s->device_secret, mpp_dh_len(s->suite));
 	write_data(&w, "Instance", s->instance, sizeof(s->instance));
 	mpp_json_uint(&w, "Timestamp", s->timestamp_ms);
-	write_lists(&w, s);
+	if (s->account[0] != '\0')
+		write_lists(&w, s);
 	if (s->service_suite != 0)
 		write_service_key(&w, s);
 	if (s->pending)

@@ -6,6 +6,7 @@
 #include "mpp/options.h"
 
 int command_enroll(const struct options *o);
+int command_id(const struct options *o);
 int command_subscribe(const struct options *o);
 int command_unsubscribe(const struct options *o);
 int command_status(const struct options *o);

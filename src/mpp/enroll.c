@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* enroll.c - mpp enroll. */
+/* enroll.c - mpp enroll, mpp id. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
@@ -9,7 +10,7 @@
 #include "mpp/complain.h"
 #include "mpp/show.h"
 
-enum { URI_ROOM = 8192 };
+enum { URI_ROOM = 8192, TOKEN_ROOM = 16384 };
 
 /* The first line of stdin, so that the secret is in no list of processes. */
 static int read_uri(char out[URI_ROOM])
@@ -33,7 +34,7 @@ static int read_uri(char out[URI_ROOM])
 	return 0;
 }
 
-static int show(const struct options *o, const char *id)
+static int show(const struct options *o, const char *event, const char *id)
 {
 	mpp_json_writer w;
 
@@ -42,12 +43,12 @@ static int show(const struct options *o, const char *id)
 		return complain_stdout();
 	}
 	show_json_begin(&w);
-	mpp_json_cstring(&w, "event", "enrolled");
+	mpp_json_cstring(&w, "event", event);
 	mpp_json_cstring(&w, "device", id);
 	return show_json_end(&w);
 }
 
-int command_enroll(const struct options *o)
+static int enroll_uri(const struct options *o)
 {
 	char room[URI_ROOM], id[MPP_UDF_TEXT_MAX];
 	const char *uri = o->args[0];
@@ -62,5 +63,57 @@ int command_enroll(const struct options *o)
 	}
 	err = mpp_loop_enroll(o->state, uri, o->timeout_ms, id, &e);
 	mem_wipe(room, sizeof(room));
-	return err == MPP_OK ? show(o, id) : complain_loop(err, &e);
+	return err == MPP_OK ? show(o, "enrolled", id) : complain_loop(err, &e);
+}
+
+/* @return 0, or an exit code having complained */
+static int read_token(const char *path, uint8_t out[TOKEN_ROOM], size_t *n)
+{
+	const bool here = strcmp(path, "-") == 0;
+	FILE *f = here ? stdin : fopen(path, "r");
+	int code = 0;
+
+	if (f == NULL)
+		return complain(EX_NOINPUT, "cannot open %s: %s", path,
+				strerror(errno));
+	*n = fread(out, 1, TOKEN_ROOM, f);
+	if (ferror(f))
+		code = complain(EX_NOINPUT, "cannot read %s: %s", path,
+				strerror(errno));
+	else if (*n == TOKEN_ROOM)
+		code = complain(EX_DATAERR, "not a token: too long");
+	if (!here)
+		(void)fclose(f);
+	return code;
+}
+
+static int enroll_token(const struct options *o)
+{
+	uint8_t room[TOKEN_ROOM];
+	char id[MPP_UDF_TEXT_MAX];
+	mpp_loop_error e = {.exit_code = 0};
+	mpp_err err;
+	size_t n = 0;
+	int code = read_token(o->token, room, &n);
+
+	if (code != 0)
+		return code;
+	err = mpp_loop_enroll_token(o->state, (mpp_bytes){room, n},
+				    o->timeout_ms, id, &e);
+	mem_wipe(room, sizeof(room));
+	return err == MPP_OK ? show(o, "enrolled", id) : complain_loop(err, &e);
+}
+
+int command_enroll(const struct options *o)
+{
+	return o->token != NULL ? enroll_token(o) : enroll_uri(o);
+}
+
+int command_id(const struct options *o)
+{
+	char id[MPP_UDF_TEXT_MAX];
+	mpp_loop_error e = {.exit_code = 0};
+	const mpp_err err = mpp_loop_id(o->state, id, &e);
+
+	return err == MPP_OK ? show(o, "id", id) : complain_loop(err, &e);
 }

@@ -12,6 +12,9 @@
 
 static const char help[] =
 	"mpp enroll URI|-     enrol this device with an invitation (-: stdin)\n"
+	"mpp enroll --token FILE|-\n"
+	"                     enrol it with a token that was minted for it\n"
+	"mpp id               print the id of this device, which tokens name\n"
 	"mpp subscribe        print each publication as it comes\n"
 	"mpp unsubscribe      end a subscription that a killed program left\n"
 	"mpp status           print the account's current state\n"
@@ -45,7 +48,9 @@ static const struct command {
 	int args;
 	bool needs_state;
 } commands[] = {
-	{"enroll", command_enroll, OPT_STATE | OPT_TIMEOUT | OPT_JSON, 1, true},
+	{"enroll", command_enroll,
+	 OPT_STATE | OPT_TIMEOUT | OPT_JSON | OPT_TOKEN, 1, true},
+	{"id", command_id, OPT_STATE | OPT_JSON, 0, true},
 	{"subscribe", command_subscribe,
 	 OPT_STATE | OPT_TIMEOUT | OPT_JSON | OPT_STORE | OPT_LEASE |
 		 OPT_KEEPALIVE | OPT_COUNT | OPT_KEY_LOG | OPT_UNLINKABLE,
@@ -104,7 +109,7 @@ static int run(struct options *o)
 {
 	const struct command *c = find(o->args[0]);
 	const char *stray;
-	int code;
+	int args, code;
 
 	if (c == NULL)
 		return complain(EX_USAGE,
@@ -113,15 +118,16 @@ static int run(struct options *o)
 	if ((stray = options_stray(o, c->allowed)) != NULL)
 		return complain(EX_USAGE, "%s does not take --%s", c->name,
 				stray);
-	if (o->n_args - 1 < c->args)
+	args = o->token != NULL ? 0 : c->args; /* it takes the URI's place */
+	if (o->n_args - 1 < args)
 		return complain(EX_USAGE,
 				"%s: the invitation is missing: mpp "
 				"enroll URI, or - to read it from "
 				"stdin",
 				c->name);
-	if (o->n_args - 1 > c->args)
+	if (o->n_args - 1 > args)
 		return complain(EX_USAGE, "%s: too many arguments: %s", c->name,
-				o->args[c->args + 1]);
+				o->args[args + 1]);
 	if (c->needs_state && (code = options_state(o)) != 0)
 		return code;
 	o->args++;

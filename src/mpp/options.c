@@ -30,6 +30,7 @@ static const struct option table[] = {
 	{"count", required_argument, NULL, FIRST_BIT + OPT_COUNT},
 	{"insecure-key-log", required_argument, NULL, FIRST_BIT + OPT_KEY_LOG},
 	{"unlinkable", no_argument, NULL, FIRST_BIT + OPT_UNLINKABLE},
+	{"token", required_argument, NULL, FIRST_BIT + OPT_TOKEN},
 	{"help", no_argument, NULL, VALUE_HELP},
 	{"version", no_argument, NULL, VALUE_VERSION},
 	{NULL, 0, NULL, 0},
@@ -109,6 +110,9 @@ static int set_one(struct options *o, unsigned bit, const char *text)
 		return 0;
 	case OPT_UNLINKABLE:
 		o->unlinkable = true;
+		return 0;
+	case OPT_TOKEN:
+		o->token = text;
 		return 0;
 	default: /* OPT_JSON */
 		o->json = true;

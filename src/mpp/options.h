@@ -19,6 +19,7 @@ enum {
 	OPT_COUNT = 1 << 6,
 	OPT_KEY_LOG = 1 << 7,
 	OPT_UNLINKABLE = 1 << 8,
+	OPT_TOKEN = 1 << 9,
 };
 
 /* As many as one packet may publish. */
@@ -35,6 +36,7 @@ struct options {
 	uint32_t lease_ms;
 	uint32_t keepalive_ms;
 	uint64_t count;           /* 0: for ever */
+	const char *token;        /* a file, "-" for stdin; NULL: none */
 	const char *key_log_name; /* NULL: none */
 	mpp_key_log key_log;      /* for configurations of mpp_loop */
 	bool unlinkable;

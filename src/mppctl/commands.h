@@ -15,5 +15,7 @@ int command_status(const struct options *o);
 int command_device_list(const struct options *o);
 int command_device_remove(const struct options *o);
 int command_token_revoke(const struct options *o);
+int command_token_mint(const struct options *o);
+int command_token_key(const struct options *o);
 
 #endif

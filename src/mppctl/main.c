@@ -22,6 +22,10 @@ static const char help[] =
 	"mppctl device list ACCOUNT         list an account's devices\n"
 	"mppctl device remove ACCOUNT ID    lock a device out\n"
 	"mppctl token revoke ACCOUNT [ID]   let no token in any more\n"
+	"mppctl token revoke --key NAME     none of this token key\n"
+	"mppctl token mint ACCOUNT ID       print a token for a device\n"
+	"mppctl token key FILE              make a token key for another "
+	"minter\n"
 	"\n"
 	"  --socket PATH      of mppd ($MPPCTL_SOCKET, " MPPCTL_SOCKET ")\n"
 	"  --json             mppd's answer as it is, one line\n"
@@ -32,14 +36,28 @@ static const char help[] =
 	"  --qr               also as a QR code (a secret as well)\n"
 	"account remove:\n"
 	"  --yes              do not ask (needed without a terminal)\n"
+	"token mint:\n"
+	"  --rights LIST      subscribe (alone when not given), publish, "
+	"reset\n"
+	"  --expires 1d       how long it is good, 1s to 365d\n"
+	"  --key FILE         mint with this key, without asking mppd; then\n"
+	"  --endpoint H:P     where mppd is (may be repeated)\n"
+	"  --fingerprint F    of its key (may be repeated)\n"
 	"publish:\n"
 	"  --reset            also where the index is lower than what is "
 	"stored\n"
 	"\n"
-	"Exit codes: 0 done, 64 usage, 65 refused as wrong, 68 no such account "
-	"or\n"
-	"device, 69 mppd is not running, 74 disk, 75 try again, 77 no "
-	"permission\nor not confirmed.\n";
+	"Exit codes: 0 done, 64 usage, 65 refused as wrong, 68 no such "
+	"account, "
+	"device\n"
+	"or key, 69 mppd is not running, 73 cannot open or make a file, 74 "
+	"disk,\n"
+	"75 try again, 77 no permission or not confirmed.\n";
+
+enum {
+	OPT_MINT = OPT_RIGHTS | OPT_EXPIRES | OPT_KEY | OPT_ENDPOINT |
+		   OPT_FINGERPRINT,
+};
 
 static const struct command {
 	const char *name;
@@ -61,8 +79,12 @@ static const struct command {
 	{"device", "list", command_device_list, 0, 1, 1, "device list ACCOUNT"},
 	{"device", "remove", command_device_remove, 0, 2, 2,
 	 "device remove ACCOUNT ID"},
-	{"token", "revoke", command_token_revoke, 0, 1, 2,
+	{"token", "revoke", command_token_revoke, OPT_KEY, 0, 2,
 	 "token revoke ACCOUNT [ID]"},
+	{"token", "mint", command_token_mint, OPT_MINT, 2, 2,
+	 "token mint ACCOUNT ID"},
+	{"token", "key", command_token_key, 0, 1, 1, "token key FILE"},
+	{"token", NULL, command_token_mint, OPT_MINT, 2, 2, "token ACCOUNT ID"},
 };
 
 static const struct command *find(const struct options *o)

@@ -13,6 +13,7 @@
 
 enum {
 	LIFETIME_MAX_S = 900,
+	EXPIRES_MAX_S = 31536000,
 	FIRST_BIT = 0x100, /* values of getopt that are no characters */
 	VALUE_SOCKET = 1,
 	VALUE_JSON = 2,
@@ -27,6 +28,11 @@ static const struct option table[] = {
 	{"store", required_argument, NULL, FIRST_BIT + OPT_STORE},
 	{"reset", no_argument, NULL, FIRST_BIT + OPT_RESET},
 	{"yes", no_argument, NULL, FIRST_BIT + OPT_YES},
+	{"rights", required_argument, NULL, FIRST_BIT + OPT_RIGHTS},
+	{"expires", required_argument, NULL, FIRST_BIT + OPT_EXPIRES},
+	{"key", required_argument, NULL, FIRST_BIT + OPT_KEY},
+	{"endpoint", required_argument, NULL, FIRST_BIT + OPT_ENDPOINT},
+	{"fingerprint", required_argument, NULL, FIRST_BIT + OPT_FINGERPRINT},
 	{"socket", required_argument, NULL, VALUE_SOCKET},
 	{"json", no_argument, NULL, VALUE_JSON},
 	{"help", no_argument, NULL, VALUE_HELP},
@@ -52,13 +58,78 @@ static int set_lifetime(struct options *o, const char *text)
 			text);
 }
 
+static uint32_t seconds_in(const char *unit)
+{
+	static const struct {
+		const char *name;
+		uint32_t s;
+	} units[] = {{"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}};
+	size_t i;
+
+	for (i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+		if (strcmp(units[i].name, unit) == 0)
+			return units[i].s;
+	}
+	return 0;
+}
+
+static int set_expires(struct options *o, const char *text)
+{
+	const size_t digits = strspn(text, "0123456789");
+	const uint64_t n = strtoul(text, NULL, 10);
+	const uint64_t s = n * seconds_in(text + digits);
+
+	if (digits > 0 && digits < 9 && s >= 1 && s <= EXPIRES_MAX_S) {
+		o->expires_s = (uint32_t)s;
+		return 0;
+	}
+	return complain(EX_USAGE,
+			"--expires %s: give a time such as 10m, 8h or 30d, 1s "
+			"to 365d",
+			text);
+}
+
+/* "subscribe,publish" */
+static int set_rights(struct options *o, const char *text)
+{
+	static const char *const names[] = {"subscribe", "publish", "reset"};
+	const char *at = text;
+	unsigned i;
+	size_t n;
+
+	o->rights = 0;
+	for (;;) {
+		n = strcspn(at, ",");
+		for (i = 0; i < 3; i++) {
+			if (strlen(names[i]) == n &&
+			    strncmp(names[i], at, n) == 0)
+				break;
+		}
+		if (i == 3)
+			return complain(EX_USAGE,
+					"--rights %s: give subscribe, publish "
+					"or reset, with commas between",
+					text);
+		o->rights |= 1u << i; /* MPP_RIGHT_… in this order */
+		if (at[n] == '\0')
+			return 0;
+		at += n + 1;
+	}
+}
+
+static int add_text(const char *name, const char *text, const char **list,
+		    int *n, int most)
+{
+	if (*n == most)
+		return complain(EX_USAGE, "more than %d times --%s", most,
+				name);
+	list[(*n)++] = text;
+	return 0;
+}
+
 static int add_store(struct options *o, const char *text)
 {
-	if (o->n_stores == STORES_MAX)
-		return complain(EX_USAGE, "more than %d times --store",
-				STORES_MAX);
-	o->stores[o->n_stores++] = text;
-	return 0;
+	return add_text("store", text, o->stores, &o->n_stores, STORES_MAX);
 }
 
 static int take(struct options *o, int value, const char *text)
@@ -70,6 +141,19 @@ static int take(struct options *o, int value, const char *text)
 		return set_lifetime(o, text);
 	case FIRST_BIT + OPT_STORE:
 		return add_store(o, text);
+	case FIRST_BIT + OPT_EXPIRES:
+		return set_expires(o, text);
+	case FIRST_BIT + OPT_RIGHTS:
+		return set_rights(o, text);
+	case FIRST_BIT + OPT_ENDPOINT:
+		return add_text("endpoint", text, o->endpoints, &o->n_endpoints,
+				ENDPOINTS_MAX);
+	case FIRST_BIT + OPT_FINGERPRINT:
+		return add_text("fingerprint", text, o->fingerprints,
+				&o->n_fingerprints, FINGERPRINTS_MAX);
+	case FIRST_BIT + OPT_KEY:
+		o->key = text;
+		break;
 	case VALUE_SOCKET:
 		o->socket = text;
 		break;

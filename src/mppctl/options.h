@@ -18,7 +18,15 @@ enum {
 	OPT_RESET = 1 << 3,
 	OPT_QR = 1 << 4,
 	OPT_YES = 1 << 5,
+	OPT_RIGHTS = 1 << 6,
+	OPT_EXPIRES = 1 << 7,
+	OPT_KEY = 1 << 8,
+	OPT_ENDPOINT = 1 << 9,
+	OPT_FINGERPRINT = 1 << 10,
 };
+
+/* As many as a device keeps. */
+enum { ENDPOINTS_MAX = 8, FINGERPRINTS_MAX = 4 };
 
 struct options {
 	unsigned given; /* OPT_… that stood there */
@@ -27,6 +35,13 @@ struct options {
 	bool json;
 	const char *socket;
 	uint32_t lifetime_s; /* 0: not given */
+	uint32_t expires_s;  /* 0: not given */
+	unsigned rights;     /* MPP_RIGHT_…; 0: not given */
+	const char *key;
+	const char *endpoints[ENDPOINTS_MAX];
+	int n_endpoints;
+	const char *fingerprints[FINGERPRINTS_MAX];
+	int n_fingerprints;
 	const char *stores[STORES_MAX];
 	int n_stores;
 	char **args; /* the command and its arguments */

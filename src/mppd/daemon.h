@@ -14,6 +14,7 @@
 #include "host/keylog.h"
 #include "mppd/control.h"
 #include "mppd/memory.h"
+#include "mppd/minters.h"
 #include "mppd/names.h"
 #include "store/store_thread.h"
 #include "web/web.h"
@@ -32,6 +33,8 @@ struct daemon {
 	int state_fd; /* the lock */
 	struct store *store;
 	mpp_service_secrets secrets; /* wiped when the service has them */
+	/* The service's own first; a name of NULL behind the last. */
+	struct web_token_key key_names[1 + MPP_TOKEN_MINTERS_MAX + 1];
 	struct memory memory;
 	mpp_service *service; /* in memory */
 	struct store_thread *thread;

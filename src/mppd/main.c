@@ -66,6 +66,12 @@ static mpp_err read_config(const struct options *o, struct conf *c,
 
 static int check_config(const struct conf *c)
 {
+	struct minters m;
+	struct fault f;
+
+	if (minters_load(c, &m, &f) != MPP_OK)
+		return complain(&f);
+	mem_wipe(&m, sizeof(m));
 	(void)fputs("OK\n", stdout);
 	conf_print(c, stdout);
 	return complain_stdout();

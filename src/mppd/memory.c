@@ -31,6 +31,7 @@ mpp_service_config memory_config(const struct conf *c)
 		.idle_ms = (uint32_t)c->idle_ms,
 		.renew_s = (uint32_t)(c->renew_ms / 1000),
 		.renew_packets = (uint32_t)c->renew_packets,
+		.token_life_s = (uint32_t)(c->token_life_ms / 1000),
 		.always_challenge = c->always_challenge != 0,
 	};
 }

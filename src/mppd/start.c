@@ -130,9 +130,31 @@ static mpp_err make_service(struct daemon *d, struct fault *f)
 		config.key_log = (mpp_key_log){tell_keys, d};
 	err = memory_service(&config, &d->secrets, &d->crypto, &d->memory, f);
 
+	d->key_names[0].name = CONF_OWN_KEY;
+	memcpy(d->key_names[0].id, d->secrets.token.id,
+	       sizeof(d->key_names[0].id));
 	mem_wipe(&d->secrets, sizeof(d->secrets));
 	if (err == MPP_OK)
 		d->service = memory_get(&d->memory);
+	return err;
+}
+
+/* Before anything is loaded: marks of their tokens are. */
+static mpp_err add_minters(struct daemon *d, struct fault *f)
+{
+	struct minters m;
+	mpp_err err = minters_load(&d->conf, &m, f);
+	size_t i;
+
+	if (err != MPP_OK)
+		return err;
+	for (i = 0; i < m.n; i++) {
+		d->key_names[1 + i].name = d->conf.token_keys[i].name;
+		memcpy(d->key_names[1 + i].id, m.keys[i].id,
+		       sizeof(m.keys[i].id));
+	}
+	err = minters_add(&m, &d->conf, d->service, f);
+	mem_wipe(&m, sizeof(m));
 	return err;
 }
 
@@ -258,6 +280,7 @@ static mpp_err open_control(struct daemon *d, struct fault *f)
 		.store = d->store->ops->name,
 		.listen = d->names.listen,
 		.endpoints = d->names.endpoint,
+		.token_keys = d->key_names,
 		.started = clock_now().mono,
 	};
 	int fd;
@@ -298,10 +321,10 @@ static mpp_err watch_all(struct daemon *d, struct fault *f)
 mpp_err daemon_start(struct daemon *d, struct fault *f)
 {
 	static mpp_err (*const steps[])(struct daemon * d, struct fault * f) = {
-		take_crypto, take_names,   open_key_log, take_state,
-		open_store,  read_key,     make_service, read_leap,
-		load_all,    start_thread, bind_all,     open_control,
-		watch_all,
+		take_crypto,  take_names, open_key_log, take_state,
+		open_store,   read_key,   make_service, add_minters,
+		read_leap,    load_all,   start_thread, bind_all,
+		open_control, watch_all,
 	};
 	mpp_err err = MPP_OK;
 	size_t i;

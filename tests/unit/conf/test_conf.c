@@ -94,9 +94,10 @@ static const struct bad {
 	{"true for yes", "[service]\nalways-challenge = true\n", 2,
 	 "yes or no"},
 	{"a duration without a unit", "[service]\nlease = 60\n", 2,
-	 "lease = 60; a duration such as 250ms, 10s, 5m or 1h from 1s to "
+	 "lease = 60; a duration such as 250ms, 10s, 5m, 1h or 1d from 1s to "
 	 "24h"},
-	{"a duration in days", "[service]\nlease = 1d\n", 2, "a duration"},
+	{"a duration in weeks", "[service]\nlease = 1w\n", 2, "a duration"},
+	{"too many days", "[service]\nlease = 2d\n", 2, "to 24h"},
 	{"a duration with a blank", "[service]\nlease = 60 s\n", 2,
 	 "a duration"},
 	{"a negative duration", "[service]\nlease = -60s\n", 2, "a duration"},
@@ -222,7 +223,11 @@ static void test_defaults(void **state)
 	assert_int_equal(c.stores_per_account, 128);
 	assert_int_equal(c.store_size, 1073741824);
 	assert_int_equal(c.log_level, LOG_LEVEL_INFO);
+	assert_int_equal(c.token_life_ms, UINT64_C(2592000000));
 	assert_int_equal(c.line[CONF_lease_ms], 0);
+	assert_int_equal(c.n_token_keys, 0);
+	assert_int_equal(parse("[service]\ntoken-life = 2d\n", &c), MPP_OK);
+	assert_int_equal(c.token_life_ms, 172800000);
 }
 
 static const char whole[] =
