@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import DEADLINE_S, ROOT, program, wait_for
+from conftest import BUILD, DEADLINE_S, ROOT, program, wait_for
 from test_client import ALICE, Subscriber, enroll, publish
 from test_token import counters, token
 
@@ -210,6 +210,28 @@ def test_a_removed_device_stays_out(mesh, folder):
     # The operator may let it in again at once.
     text = mint(mesh, folder, device, key=None)
     assert come_in(state, text).returncode == 0
+
+
+def test_the_example(mesh, folder):
+    """examples/mint.c, with the public library alone."""
+    example = BUILD / "examples" / "mint"
+    if not example.exists():
+        pytest.fail(f"{example} is missing: build the target examples")
+    device = device_id(folder / "s")
+
+    def run(*words, key="mesh"):
+        return subprocess.run(
+            [str(example), *words], capture_output=True, text=True,
+            timeout=DEADLINE_S, input=(folder / f"{key}.key").read_text())
+    done = run(ALICE, device, f"127.0.0.1:{mesh.port}")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert come_in(folder / "s", done.stdout).returncode == 0
+    assert [d["device"] for d in devices(mesh)] == [device]
+    (folder / "none.key").write_text("mppd token key 1\nid 0\nkey 0\n")
+    done = run(ALICE, device, "h:1", key="none")
+    assert refused(done, 65, "not a token key")
+    assert refused(run(ALICE, "me", "h:1"), 65, "mint: ")
+    assert refused(run(ALICE), 64, "usage: mint ")
 
 
 # ---- revoking ----
