@@ -72,6 +72,8 @@ void device_start(struct sim *s, struct sim_device *d)
 	k->timestamp_ms = d->saved_ms;
 	k->have_service_key = d->have_key;
 	memcpy(k->service_key, d->key, sizeof(d->key));
+	k->token = (mpp_bytes){d->token, d->token_len};
+	memcpy(k->token_secret, d->token_secret, sizeof(d->token_secret));
 	k->acknowledge = d->held;
 	if (d->filter >= 0) {
 		publish_store_name((uint32_t)d->filter, store);
@@ -110,6 +112,7 @@ static void save(struct sim *s, struct sim_device *d,
 	d->saved_ms = ev->timestamp_ms;
 	d->have_key = ev->have_service_key;
 	memcpy(d->key, ev->service_key, sizeof(d->key));
+	token_saved(d, ev);
 	mpp_client_saved(d->client);
 }
 

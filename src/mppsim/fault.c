@@ -109,6 +109,7 @@ static void restart(struct sim *s, struct sim_device *d)
 	if (net_up(d))
 		check_reachable(s, d);
 	d->fault_at[FAULT_RESTART] = next(s, &s->fault, s->p.restart);
+	token_restart(s, d);
 	device_start(s, d);
 }
 

@@ -26,6 +26,7 @@ void host_start(struct sim *s)
 	s->memory_len = n;
 	if (mpp_service_init(s->memory, n, &s->config, &s->secrets,
 			     &s->service_crypto, &s->service) != MPP_OK ||
+	    token_start(s) != MPP_OK ||
 	    s->store->ops->load(s->store, load, s->service, &e) != MPP_OK) {
 		sim_violation(s, "the service does not start from its store");
 		return;
@@ -69,6 +70,7 @@ void host_crash(struct sim *s)
 	queue_set(&s->queue, TIMER_SERVICE, SIM_NEVER);
 	queue_set(&s->queue, TIMER_COMMIT, SIM_NEVER);
 	publish_crashed(s);
+	token_crashed(s);
 }
 
 static void take_commit(struct sim *s)
@@ -112,7 +114,8 @@ static void take_results(struct sim *s)
 	unsigned n = 0;
 
 	while (mpp_service_next_result(s->service, &r)) {
-		publish_result(s, &r);
+		if (!token_result(s, &r))
+			publish_result(s, &r);
 		if (++n > RESULTS)
 			sim_violation(s, "results of changes without end");
 	}
@@ -140,6 +143,7 @@ void host_settle(struct sim *s)
 void host_receive(struct sim *s, struct datagram *g)
 {
 	const struct before before = check_before(s, g);
+	const struct token_before token = token_before(s, g);
 	const mpp_buf in = {g->data, sizeof(g->data), g->len};
 	const mpp_err err = mpp_service_receive(s->service, in, &g->addr,
 						sim_instant(s), &s->out);
@@ -147,6 +151,7 @@ void host_receive(struct sim *s, struct datagram *g)
 	sim_digest(s, (uint64_t)(uint32_t)err);
 	check_taken(s, g, err);
 	check_nothing_happened(s, g, &before);
+	token_after(s, g, &token);
 	check_bytes_in(s, &g->addr, g->len, !g->handshake && err == MPP_OK);
 	net_from_service(s, g->handshake);
 	host_settle(s);

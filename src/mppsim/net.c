@@ -174,6 +174,7 @@ void net_from_device(struct sim *s, struct sim_device *d, mpp_bytes data)
 	struct datagram g;
 
 	d->spoke = s->now;
+	token_sent(s, d, data);
 	if (!net_up(d)) {
 		s->n.unreachable++;
 		return;

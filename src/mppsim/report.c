@@ -165,6 +165,10 @@ static double speed(const struct report *r, double cpu_s)
 	X(returned)        \
 	X(flooded)         \
 	X(thefts)          \
+	X(minted)          \
+	X(revocations)     \
+	X(tickets_sent)    \
+	X(dead_tried)      \
 	X(handshakes_checked)
 
 static void print_json(const struct report *r, const struct options *o,
@@ -184,6 +188,7 @@ static void print_json(const struct report *r, const struct options *o,
 		to,
 		",\"challenges\":%" PRIu64 ",\"handshakes_refused\":%" PRIu64
 		",\"renewed\":%" PRIu64 ",\"keys_ended\":%" PRIu64
+		",\"tickets\":%" PRIu64 ",\"tokens\":%" PRIu64
 		",\"device_days_per_cpu_minute\":%.0f"
 		",\"notifies\":%" PRIu64 ",\"repeats\":%" PRIu64
 		",\"virtual_s\":%.3f,\"device_days\":%.4f"
@@ -194,11 +199,11 @@ static void print_json(const struct report *r, const struct options *o,
 		",\"missing_max_us\":%" PRIu64 ",\"calm_max_us\":%" PRIu64
 		",\"digest\":\"%016" PRIx64 "\"",
 		r->service.challenges, r->service.refused, r->service.renewed,
-		r->service.keys_ended, speed(r, cpu_s), r->service.notifies,
-		r->service.repeats, (double)r->virtual_us / 1e6,
-		days(r->device_us), cpu_s, percentile(r, 500),
-		percentile(r, 990), percentile(r, 999), r->latency_max,
-		share(r->whole, r->whole_n, 500),
+		r->service.keys_ended, r->service.tickets, r->service.tokens,
+		speed(r, cpu_s), r->service.notifies, r->service.repeats,
+		(double)r->virtual_us / 1e6, days(r->device_us), cpu_s,
+		percentile(r, 500), percentile(r, 990), percentile(r, 999),
+		r->latency_max, share(r->whole, r->whole_n, 500),
 		share(r->whole, r->whole_n, 990), r->service.large,
 		r->service.packets_again, r->missing_max, r->took_max,
 		r->digest);

@@ -108,6 +108,7 @@ static void streams(struct sim *s)
 	s->nat = rng_stream(s->seed, 5);
 	s->hostile = rng_stream(s->seed, 6);
 	s->clock = rng_stream(s->seed, 7);
+	token_init(s);
 }
 
 mpp_err sim_new(const struct params *p, uint64_t seed, enum plant plant,
@@ -228,6 +229,9 @@ static void world_timer(struct sim *s, enum timer t)
 		break;
 	case TIMER_THIEF:
 		thief_due(s);
+		break;
+	case TIMER_REVOKE:
+		token_revoke_due(s);
 		break;
 	case TIMER_END: /* only ends the waiting */
 	case TIMERS:
@@ -365,6 +369,9 @@ static void arm_strangers(struct sim *s)
 		queue_set(&s->queue, TIMER_GARBAGE, s->now + 1);
 	if (s->p.flood != 0)
 		queue_set(&s->queue, TIMER_FLOOD, s->now + 1);
+	if (s->p.tokens != 0 && s->p.revoke != 0)
+		queue_set(&s->queue, TIMER_REVOKE,
+			  s->now + rng_wait(&s->token, s->p.revoke));
 	if (s->p.thief != 0)
 		queue_set(&s->queue, TIMER_THIEF,
 			  s->now + rng_wait(&s->hostile, s->p.thief));

@@ -14,6 +14,7 @@
  *   hostile.c  on the way: holds back, forges answers, takes a path over
  *   flood.c    first packets from many addresses
  *   thief.c    one who has stolen the service's key
+ *   token.c    tokens: kept, used once, minted by another, revoked
  *   truth.c    what is durable, and what a device must therefore hold
  *   check.c    the invariants; the first broken one ends the run
  *   forgery.c  of them, what replays, forgeries and first packets may not do
@@ -48,6 +49,9 @@ enum {
 	SIM_UNPROVED = 4,   /* addresses on their way to be proved */
 	SIM_OVERHEARD = 64, /* first packets that the flooder saw */
 	SIM_STEPS = 5,      /* lives of mappings, with nat-steps */
+	SIM_SPENT = 64,     /* tokens that a device has used */
+	SIM_TOKEN_KEYS = 2, /* the service's own, and a minter's */
+	SIM_OP_REVOKE = 500,
 };
 
 /* Faults planted in the world, to see that the invariants notice. */
@@ -71,6 +75,7 @@ enum timer {
 	TIMER_CLOCK,     /* the service's wall clock jumps */
 	TIMER_FLOOD,
 	TIMER_THIEF,
+	TIMER_REVOKE,
 	TIMER_END,
 	TIMERS,
 };
@@ -191,6 +196,10 @@ struct sim_device {
 	uint64_t saved_ms, saved_before;
 	bool have_key;
 	uint8_t key[MPP_DH_MAX];
+	uint8_t token[MPP_TOKEN_MAX], token_secret[MPP_TOKEN_SECRET_LEN];
+	size_t token_len; /* 0: none */
+	/* Hashes of those that it has used, and of the one in use. */
+	uint64_t token_spent[SIM_SPENT], n_token_spent, token_now;
 	/* The application's: */
 	int filter; /* the only store it asks for; -1: all */
 	uint64_t held;
@@ -264,6 +273,8 @@ struct sim_counts {
 	uint64_t withheld, forged, detours, returned, flooded, thefts;
 	uint64_t forged_read; /* by a device, as an answer to something */
 	uint64_t handshakes_checked; /* that nothing took effect yet */
+	uint64_t minted, revocations;
+	uint64_t tickets_sent, dead_tried; /* with a token; a revoked one */
 };
 
 enum phase { PHASE_SETUP, PHASE_RUN, PHASE_CALM, PHASE_DONE };
@@ -276,7 +287,7 @@ struct sim {
 	enum phase phase;
 	uint64_t now;
 	struct queue queue;
-	struct rng net, fault, publisher, stranger, nat, hostile, clock;
+	struct rng net, fault, publisher, stranger, nat, hostile, clock, token;
 	uint64_t digest; /* of everything that happened */
 	uint64_t steps;
 	unsigned spins; /* steps without time passing */
@@ -288,6 +299,9 @@ struct sim {
 	mpp_crypto service_crypto, device_crypto;
 	mpp_service_config config;
 	mpp_service_secrets secrets;
+	mpp_token_key minter;
+	uint64_t revoking_ms[SIM_TOKEN_KEYS]; /* 0: not now */
+	uint64_t dead_ms[SIM_TOKEN_KEYS];     /* tokens issued until then */
 	struct store *store;
 	mpp_service *service; /* NULL: down */
 	uint8_t *memory;
@@ -461,6 +475,28 @@ void flood_free(struct sim *s);
 /* ---- thief.c ---- */
 void thief_due(struct sim *s);
 void thief_free(struct sim *s);
+
+/* ---- token.c ---- */
+void token_init(struct sim *s);
+/* The service starts. */
+MPP_MUSTCHECK mpp_err token_start(struct sim *s);
+void token_saved(struct sim_device *d, const mpp_client_event *ev);
+/* The device starts again; its minter may give it a token. */
+void token_restart(struct sim *s, struct sim_device *d);
+/* A device sends this. */
+void token_sent(struct sim *s, struct sim_device *d, mpp_bytes data);
+void token_revoke_due(struct sim *s);
+/* True: it was the answer to a revocation. */
+bool token_result(struct sim *s, const mpp_result *r);
+void token_crashed(struct sim *s);
+/* Around a datagram to the service: a revoked token lets nobody in. */
+struct token_before {
+	bool dead;
+	uint64_t tickets;
+};
+struct token_before token_before(const struct sim *s, const struct datagram *g);
+void token_after(struct sim *s, const struct datagram *g,
+		 const struct token_before *b);
 
 /* ---- truth.c ---- */
 /* After a commit and after a restart: what became durable. */

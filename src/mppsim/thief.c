@@ -71,6 +71,7 @@ static void write_config(struct sim *s, const struct sim_device *d,
 	*k = d->config;
 	memcpy(k->device_secret, s->thief->stand_in, KEY);
 	k->have_invitation = false;
+	k->token.len = 0; /* he has none */
 	k->have_service_key = true;
 	memcpy(k->service_key, s->service_key, sizeof(k->service_key));
 	/* Each newer than his last, and soon days ahead of every clock. */

@@ -30,6 +30,7 @@ SIM_ATTACK = "mppsim attack"
 SIM_THIEF = "mppsim thief"
 SIM_CLOCKS = "mppsim clocks"
 SIM_NAT = "mppsim nat"
+SIM_TOKENS = "mppsim tokens"
 
 MUTANTS = [
     ("keepalive: the interval rises without proof", "src/role/client_keepalive.c",
@@ -182,6 +183,11 @@ MUTANTS = [
     ("an enrolment slips through a revocation", "src/role/service_minter.c",
      "\tforget_unconfirmed(s, c.index);\n\treturn MPP_OK;",
      "\treturn MPP_OK;", [MINTER]),
+    ("a token of a revoked key is let in", "src/role/service_ticket.c",
+     "if (issued <= s->state.token_marks[t->key].revoked_ms)", "if (0)",
+     [MINTER, SIM_TOKENS]),
+    ("a mark of a key is not read at start", "src/presence/records.c",
+     "mark->revoked_ms = revoked_ms;", "(void)mark;", [MINTER, SIM_TOKENS]),
     ("a renewed token is the service's own", "src/role/service_ticket.c",
      "const mpp_token_minter *m = &s->minters[key_of(b)];",
      "const mpp_token_minter *m = &s->minters[0];", [MINTER]),

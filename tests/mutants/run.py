@@ -20,7 +20,7 @@ import sys
 import tempfile
 
 from mutants import (ADMIT, MUTANTS, SIM, SIM_ATTACK, SIM_CLOCKS, SIM_NAT,
-                     SIM_THIEF)
+                     SIM_THIEF, SIM_TOKENS)
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
@@ -40,6 +40,7 @@ SIM_RUNS = {
                 "duration=5m"],
     SIM_CLOCKS: ["clocks", "--seeds", "12"],
     SIM_NAT: ["nat", "--seeds", "12"],
+    SIM_TOKENS: ["tokens", "--seeds", "12"],
 }
 TESTS = sorted({test for mutant in MUTANTS for test in mutant[4] or ()}
                - set(SIM_RUNS))

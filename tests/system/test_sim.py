@@ -12,7 +12,7 @@ import pytest
 from conftest import ROOT, program
 
 TIER = os.environ.get("MPP_TIER", "")
-# Thirteen scenarios: at least 200 seeds by default, 1,000 in --ci, 100,000 in
+# Fourteen scenarios: at least 200 seeds by default, 1,000 in --ci, 100,000 in
 # --long; and the ladder, of which every cell is run.
 SEEDS = {"": 20, "ci": 100, "long": 9100}[TIER]
 LADDER_SEEDS = {"": 200, "ci": 600, "long": 12000}[TIER]
@@ -45,6 +45,9 @@ SCENARIOS = {
                 "restarts", "by_device"],
     "large": ["large", "packets_again", "forged", "replayed", "lost",
               "restarts", "moves"],
+    "tokens": ["tickets", "tokens", "minted", "revocations", "dead_tried",
+               "restarts", "crashes", "commit_failures", "clock_steps",
+               "forged", "replayed"],
 }
 KEEPALIVE = "keepalive"
 KEEPALIVE_SEEDS = {"": 10, "ci": 40, "long": 1000}[TIER]
@@ -226,6 +229,17 @@ def test_a_stolen_service_key_changes_no_connection():
     r = good(*QUIET, *settings(thief="3s"))
     assert r["thefts"] > 300 and r["handshakes_checked"] >= r["thefts"]
     assert (r["connects"], r["losts"], r["failed"]) == (5, 0, 0)
+
+
+@pytest.mark.parametrize("scenario", ["attack", "chaos"])
+def test_tokens_under_attack(scenario):
+    """What holds for the keys of devices holds when they come by tokens."""
+    r = good(scenario, "--seeds", 20, *settings(
+        tokens="1", minted="30%", revoke="4m"))
+    assert r["tickets"] > 0 and r["revocations"] > 0 and r["minted"] > 0
+    # Without, nobody has one.
+    r = good(scenario, "--seeds", 1)
+    assert r["tickets"] == r["tickets_sent"] == r["tokens"] == 0
 
 
 EXAMPLE = ROOT / "tests" / "sim" / "phones.scenario"
