@@ -156,6 +156,16 @@ void publish_due(struct sim *s)
 	host_settle(s);
 }
 
+void publish_all(struct sim *s)
+{
+	uint32_t i;
+
+	for (i = 0; i < s->p.accounts && s->service != NULL; i++) {
+		by_operator(s, i, 0);
+		host_settle(s);
+	}
+}
+
 void publish_result(struct sim *s, const mpp_result *r)
 {
 	struct publishing *p;

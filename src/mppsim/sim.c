@@ -21,6 +21,7 @@ enum {
 	BYTES_MIN = 1024,
 	COMMIT_BYTES = 1 << 20,
 	MEMORY_EVERY = 256,
+	WARM_UPS = 10,
 };
 
 void sim_trace(struct sim *s, const char *format, ...)
@@ -377,12 +378,30 @@ static void arm_strangers(struct sim *s)
 			  s->now + rng_wait(&s->hostile, s->p.thief));
 }
 
+/* Connections have carried something and know their round trip, as those that
+ * are not new do; only then delays count. */
+static void warm_up(struct sim *s)
+{
+	unsigned i;
+
+	if (s->p.warm_up == 0)
+		return;
+	for (i = 0; i < WARM_UPS && !s->failed; i++) {
+		publish_all(s);
+		run_until(s, s->now + s->p.warm_up / WARM_UPS);
+	}
+	memset(s->latency, 0, sizeof(s->latency));
+	s->latency_n = s->latency_max = s->missing_max = 0;
+}
+
 static void run(struct sim *s)
 {
-	const uint64_t end = s->now + s->p.duration;
+	uint64_t end;
 	uint32_t i;
 
 	s->phase = PHASE_RUN;
+	warm_up(s);
+	end = s->now + s->p.duration;
 	sim_trace(s, "set up");
 	if (s->plant == PLANT_OVERRUN)
 		s->memory[s->memory_len + 1]++;

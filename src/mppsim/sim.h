@@ -440,6 +440,8 @@ void fault_service_clock(struct sim *s);
 
 /* ---- publish.c ---- */
 void publish_due(struct sim *s);
+/* Once to every account. */
+void publish_all(struct sim *s);
 void publish_result(struct sim *s, const mpp_result *r);
 /* The answer to what a device asked. */
 void publish_answered(struct sim *s, struct sim_device *d, int status);
