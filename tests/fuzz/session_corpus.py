@@ -143,6 +143,21 @@ PROGRAMS = {
     "deaf": (0, enrolled() + step("DEVICE", DEAF)
              + (step("PUBLISH") + wait(MS250)) * 8 + step("DEVICE", 0)
              + wait(S1)),
+    # ---- state of many packets ----
+    "many_packets": (0, enrolled() + step("MANY") + wait(S1) + step("MANY")
+                     + wait(MS1, MS1) + step("LOSE", 0) + wait(S1)
+                     + step("MANY") + wait(MS1, MS1) + step("DELIVER", 1)
+                     + step("DUPLICATE", 0) + wait(S1) + step("MANY")
+                     + wait(MS1, MS1) + step("CORRUPT", 1, 0, 80, 2)
+                     + wait(S1)),
+    "many_packets_moving": (0, enrolled() + step("MANY") + wait(MS1, MS1)
+                            + step("LOSE", 1) + step("PUBLISH") + wait(MS250)
+                            + step("MANY") + step("MOVE", 4) + wait(MS1)
+                            + ask(0, ASK_STATUS) + wait(S4)),
+    "many_packets_at_first": (0, step("MANY") + wait(MS20) + enrolled()
+                              + enrolled(1) + back() + wait(S4)),
+    "no_snapshot": (0, enrolled() + enrolled(1) + enrolled(1, X448)
+                    + enrolled(0, X448) + step("MANY") + wait(S4)),
     # ---- the store ----
     "store_fails": (0, enrolled() + step("STORE", 1) + step("PUBLISH")
                     + ask(0, ASK_PUBLISH) + wait(S1) + step("STORE", 0)

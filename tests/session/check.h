@@ -40,7 +40,7 @@ static inline void check_confirmed(struct session *x, uint32_t slot,
 static inline void check_bindings(struct session *x)
 {
 	const struct presence *p = &x->s->state;
-	uint32_t i, used = 0, initial = 0, trials = 0;
+	uint32_t i, used = 0, initial = 0, trials = 0, snapshots = 0;
 
 	for (i = 0; i < p->bindings.fresh; i++) {
 		const struct binding *b = binding_at(p, i);
@@ -50,6 +50,7 @@ static inline void check_bindings(struct session *x)
 		if (b->state == BINDING_FREE)
 			continue;
 		used++;
+		snapshots += b->snapshot != NONE;
 		if (b->state == BINDING_INITIAL) {
 			initial++;
 			check_half(p, i, b);
@@ -62,6 +63,7 @@ static inline void check_bindings(struct session *x)
 	session_need(initial == p->halves.used,
 		     "unconfirmed connections add up");
 	session_need(trials == p->trials.used, "trials add up");
+	session_need(snapshots == p->snapshots.used, "snapshots add up");
 	session_need(p->due.n <= used, "deadlines are those of connections");
 }
 

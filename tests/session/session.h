@@ -84,7 +84,7 @@ struct session_reached {
 	uint64_t binding[BINDING_STATES];
 	uint64_t client[CLIENT_DONE + 1];
 	uint64_t mode[SESSION_MODES][3]; /* by suite */
-	uint64_t event[MPP_EV_CLOSED + 1];
+	uint64_t event[MPP_EV_KEEPALIVE + 1];
 	uint64_t op[256];
 	uint64_t forged_to_client, forged_to_service, replayed;
 	mpp_service_counters count;
@@ -386,7 +386,8 @@ static inline void session_events(struct session_device *d)
 	mpp_client_event ev;
 
 	while (!d->deaf && mpp_client_next_event(d->c, &ev) == MPP_OK) {
-		session_need(ev.kind >= MPP_EV_SAVE && ev.kind <= MPP_EV_CLOSED,
+		session_need(ev.kind >= MPP_EV_SAVE &&
+				     ev.kind <= MPP_EV_KEEPALIVE,
 			     "an event is of a kind that there is");
 		session_reached.event[ev.kind]++;
 		if (ev.kind == MPP_EV_SAVE && !d->no_disk) {

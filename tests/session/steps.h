@@ -44,7 +44,8 @@ enum session_step {
 	STEP_ON_PATH,     /* to a client */
 	STEP_ODD_CLIENT,  /* authentic octets from a client */
 	STEP_ODD_SERVICE, /* and from the service */
-	STEP_CLOCK,       /* the wall clock is set: see `clocks` */
+	STEP_CLOCK,       /* the wall clock is set: see span() */
+	STEP_MANY,        /* publish stores for two packets; 1: account */
 	STEPS,
 };
 
@@ -88,7 +89,8 @@ static inline void session_limits(mpp_service_config *c, unsigned how)
 		.paths = small ? 1 : 4,
 		.devices = small ? 2 : 8,
 		.accounts = 2,
-		.stores = small ? 6 : 32,
+		.stores = small ? 6 : 96,
+		.snapshots = small ? 1 : 3,
 		.invitations = small ? 1 : 8,
 		.operations = small ? 2 : 12,
 		.commit_bytes = 32768,
@@ -511,6 +513,30 @@ static inline void step_publish(struct session *x, unsigned how)
 		x->promised[n] = done.serial;
 }
 
+/* State that does not fit one packet. */
+static inline void step_many(struct session *x, unsigned how)
+{
+	enum { MANY = 20, NAME = 60 };
+	static const uint8_t digest[32] = {7};
+	static uint8_t name[MANY][NAME];
+	mpp_store_status st[MANY];
+	const unsigned n = how & 1;
+	mpp_published done;
+	unsigned i;
+
+	x->op += ((x->op ^ n) & 1) != 0 ? 1 : 2;
+	x->index[n]++;
+	for (i = 0; i < MANY; i++) {
+		memset(name[i], 'a' + (int)i, NAME);
+		st[i] = (mpp_store_status){
+			{name[i], NAME}, x->index[n], {digest, sizeof(digest)}};
+	}
+	if (mpp_service_publish(x->s, session_account(n), st, MANY, false,
+				x->op, session_now(x).wall, &done) == MPP_OK &&
+	    !done.waiting && done.serial > x->promised[n])
+		x->promised[n] = done.serial;
+}
+
 /* The n-th device of an account, as text; empty: there is none. */
 static inline mpp_bytes device_name(struct session *x, unsigned account,
 				    char text[MPP_UDF_TEXT_MAX])
@@ -633,6 +659,9 @@ static inline void session_step(struct session *x, struct program *g)
 		break;
 	case STEP_PUBLISH:
 		step_publish(x, how);
+		break;
+	case STEP_MANY:
+		step_many(x, how);
 		break;
 	case STEP_STORE:
 		step_store(x, how);

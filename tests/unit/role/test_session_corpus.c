@@ -169,6 +169,10 @@ static void every_verdict_of_the_service_is_reached(void **state)
 	REACHED(malformed);
 	REACHED(publications);
 	REACHED(repeats);
+	REACHED(large);
+	REACHED(packets_again);
+	REACHED(abandoned);
+	REACHED(no_snapshot);
 	REACHED(acknowledged);
 	REACHED(commit_errors);
 #undef REACHED
