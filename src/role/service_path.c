@@ -30,6 +30,13 @@ static struct trial *trial_of(const struct mpp_service *s,
 	return trial_at(&s->state, b->side);
 }
 
+/* Somebody who kept an older packet back, to send it when the device has moved
+ * on, would see the identifier of the new network in the answer. */
+static bool is_answered(const struct binding *b, const struct incoming *in)
+{
+	return in->stream != NULL || in->index + 1 == b->rx_top;
+}
+
 size_t service_room(const struct mpp_service *s, const struct binding *b,
 		    const mpp_addr *to, const struct incoming *in)
 {
@@ -41,7 +48,7 @@ size_t service_room(const struct mpp_service *s, const struct binding *b,
 	if (t != NULL && same(&t->to, to))
 		room = UNPROVED_FACTOR * (size_t)t->in - t->out;
 	else if (in != NULL)
-		room = UNPROVED_FACTOR * in->len;
+		room = is_answered(b, in) ? UNPROVED_FACTOR * in->len : 0;
 	return room < MPP_PACKET_SIZE ? room : MPP_PACKET_SIZE;
 }
 

@@ -924,6 +924,29 @@ static void test_sent_on(void **state)
 	assert_int_equal(count()->handshakes, 1);
 }
 
+/* Somebody in the old network has kept a packet back, and sends it when the
+ * device is elsewhere: no answer there shows its new name. */
+static void test_kept_back(void **state)
+{
+	const mpp_addr home = {{10, 0, 0, 1}, 40000, 4, 0};
+	uint64_t index;
+	struct wr p = request(NULL, 0, STATUS);
+
+	(void)state;
+	world_subscribed(&w, alice, 0, 1);
+	world_run(&w, 5000000);
+	index = link_cur(w.d[0].c)->tx_next++;
+	move_to(address(1));
+	world_run(&w, 1000000);
+	assert_int_equal(count()->moved, 1);
+	assert_int_equal(put_index(&p, home, index), MPP_OK);
+	assert_int_equal(out.n, 0);
+	/* The newest one is answered, wherever it comes from. */
+	p = request(NULL, 0, ENDPOINT);
+	assert_int_equal(put(&p, stranger), MPP_OK);
+	assert_int_equal(out.n, 1);
+}
+
 /* Identifiers of a connection that is gone name nobody: a recycled slot has
  * the next generation. */
 static void test_a_recycled_slot(void **state)
@@ -1153,6 +1176,7 @@ int main(void)
 		CASE(test_endpoint_request),
 		CASE(test_a_late_answer),
 		CASE(test_sent_on),
+		CASE(test_kept_back),
 		CASE(test_a_recycled_slot),
 		CASE(test_unlinkable),
 		CASE(test_linkable),
