@@ -48,6 +48,8 @@ void device_init(struct sim *s, uint32_t number)
 		d->config.renew_packets = (uint32_t)s->p.renew_packets;
 	}
 	d->config.mode = MPP_MODE_SUBSCRIBE;
+	d->config.unlinkable = s->p.unlinkable != 0 &&
+			       rng_chance(r, s->p.unlinkable);
 	d->config.suite = MPP_SUITE_25519;
 	d->config.keepalive_ms = (uint32_t)(s->p.keepalive / 1000);
 	d->config.have_invitation = true;

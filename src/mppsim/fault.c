@@ -33,6 +33,17 @@ void fault_arm(struct sim *s, struct sim_device *d)
 
 /* ---- networks ---- */
 
+/* The device notices that it is in another network. */
+static void tell(struct sim *s, struct sim_device *d)
+{
+	d->network++;
+	s->n.moves_known++;
+	sim_trace(s, "device %u knows", d->number);
+	if (s->plant != PLANT_UNTOLD)
+		mpp_client_moved(d->client, device_instant(s, d));
+	device_settle(s, d);
+}
+
 static void move(struct sim *s, struct sim_device *d)
 {
 	d->moves++;
@@ -42,6 +53,8 @@ static void move(struct sim *s, struct sim_device *d)
 	sim_trace(s, "device %u moves to port %u", d->number, d->addr.port);
 	if (net_up(d))
 		check_reachable(s, d);
+	if (d->client != NULL && rng_chance(&s->fault, s->p.move_known))
+		tell(s, d);
 }
 
 static void come_back(struct sim *s, struct sim_device *d)

@@ -26,7 +26,7 @@ static const char help[] =
 	"  --trace           every event as a line of text\n"
 	"  --break WHAT      plant a fault that must be found: lose-commit, "
 	"deaf,\n"
-	"                    amplify, overrun, wall\n"
+	"                    amplify, overrun, wall, untold\n"
 	"  -h, --help        print this\n"
 	"  --version         print the version\n"
 	"\n"

@@ -184,6 +184,7 @@ void net_from_device(struct sim *s, struct sim_device *d, mpp_bytes data)
 	g.addr = nat_out(s, d, REMOTE_SERVICE);
 	g.handshake = data.len >= sizeof(zero) &&
 		      memcmp(data.p, zero, sizeof(zero)) == 0;
+	check_sent(s, d, &g);
 	if (s->phase == PHASE_RUN && rng_chance(&s->stranger, s->p.hijack)) {
 		s->n.hijacked++;
 		g.foreign = true;
@@ -204,6 +205,7 @@ static void send_one(struct sim *s, const mpp_datagram *m, bool handshake)
 	struct datagram g;
 
 	check_bytes_out(s, &m->to, m->len);
+	check_answered(s, m);
 	if (d == NULL || !net_up(d)) {
 		s->n.unreachable++;
 		return;

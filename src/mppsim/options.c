@@ -54,6 +54,7 @@ static const struct {
 	{"amplify", PLANT_AMPLIFY},
 	{"overrun", PLANT_OVERRUN},
 	{"wall", PLANT_WALL},
+	{"untold", PLANT_UNTOLD},
 };
 
 static int complain(const char *format, ...)
@@ -97,7 +98,7 @@ static int set_plant(enum plant *out, const char *name)
 		}
 	}
 	return complain("--break %.64s: give lose-commit, deaf, amplify, "
-			"overrun or wall",
+			"overrun, wall or untold",
 			name);
 }
 

@@ -143,6 +143,7 @@ static double speed(const struct report *r, double cpu_s)
 	X(restarts)        \
 	X(outages)         \
 	X(moves)           \
+	X(moves_known)     \
 	X(connects)        \
 	X(losts)           \
 	X(refusals)        \
@@ -288,9 +289,10 @@ static void print_network(const struct report *r, FILE *to)
 	(void)fprintf(to,
 		      "faults      crashes %" PRIu64 ", failed commits %" PRIu64
 		      " of %" PRIu64 ", device restarts %" PRIu64
-		      ", outages %" PRIu64 ", moves %" PRIu64 "\n",
+		      ", outages %" PRIu64 ", moves %" PRIu64
+		      ", of them known %" PRIu64 "\n",
 		      n->crashes, n->commit_failures, n->commits, n->restarts,
-		      n->outages, n->moves);
+		      n->outages, n->moves, n->moves_known);
 }
 
 static void print_result(const struct report *r, FILE *to)

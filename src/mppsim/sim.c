@@ -90,6 +90,7 @@ static bool room(struct sim *s)
 	s->batch = malloc(COMMIT_BYTES);
 	return s->d != NULL && s->a != NULL && s->accepted != NULL &&
 	       s->recorded != NULL && s->bytes != NULL && s->batch != NULL &&
+	       check_linked_init(s) == MPP_OK &&
 	       queue_reserve(&s->queue, sim_timer((uint32_t)s->p.devices,
 						  DEVICE_CLIENT)) == MPP_OK &&
 	       store_mem_open(&s->store) == MPP_OK;
@@ -178,6 +179,7 @@ void sim_free(struct sim *s)
 	free(s->accepted);
 	free(s->recorded);
 	free(s->bytes);
+	check_linked_free(s);
 	free(s->batch);
 	free(s);
 }

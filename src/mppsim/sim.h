@@ -19,6 +19,7 @@
  *   check.c    the invariants; the first broken one ends the run
  *   forgery.c  of them, what replays, forgeries and first packets may not do
  *   address.c  and octets to addresses that are not proved
+ *   linked.c   and whether two networks of a device can be joined
  *
  * Everything depends on the seed alone. Time is virtual: it jumps to whatever
  * is due next. */
@@ -48,6 +49,7 @@ enum {
 	SIM_SHAPES = 8,
 	SIM_UNPROVED = 4,   /* addresses on their way to be proved */
 	SIM_OVERHEARD = 64, /* first packets that the flooder saw */
+	SIM_USED = 8,       /* addresses that a device had lately */
 	SIM_STEPS = 5,      /* lives of mappings, with nat-steps */
 	SIM_SPENT = 64,     /* tokens that a device has used */
 	SIM_TOKEN_KEYS = 2, /* the service's own, and a minter's */
@@ -62,6 +64,7 @@ enum plant {
 	PLANT_AMPLIFY,     /* every answer goes out sixteen times */
 	PLANT_OVERRUN,     /* a byte behind the service's memory changes */
 	PLANT_WALL,        /* the NAT of a device lets nothing in */
+	PLANT_UNTOLD,      /* a client is not told of a move that is known */
 };
 
 /* Timers: a few for the world, three for each device, then the datagrams. */
@@ -182,6 +185,11 @@ struct sim_device {
 	mpp_client_config config;
 	mpp_addr addr;
 	uint16_t moves;
+	uint32_t network; /* moves that it knows of */
+	struct {
+		mpp_addr addr; /* as seen outside */
+		uint32_t network;
+	} used[SIM_USED]; /* newest first */
 	struct nat nat;
 	bool up;      /* its network */
 	bool narrow;  /* it loses packets of more than 1200 octets */
@@ -248,6 +256,7 @@ struct account_of_bytes {
 /* Made when they are first needed. */
 struct flood;
 struct thief;
+struct linked;
 
 struct publishing {
 	bool on;
@@ -262,7 +271,7 @@ struct sim_counts {
 	uint64_t replayed, hijacked, garbage;
 	uint64_t published, refused, unknown, by_device;
 	uint64_t heard; /* publications that applications took */
-	uint64_t crashes, restarts, outages, moves;
+	uint64_t crashes, restarts, outages, moves, moves_known;
 	uint64_t connects, losts, refusals;
 	uint64_t checked; /* deadlines of convergence that were looked at */
 	uint64_t copies_tried; /* second and later copies of what was taken */
@@ -325,6 +334,7 @@ struct sim {
 	uint32_t n_recorded;
 	struct account_of_bytes *bytes;
 	uint32_t bytes_cap, bytes_n;
+	struct linked *linked;
 	struct flood *flood;
 	struct thief *thief;
 	bool partition;
@@ -548,6 +558,13 @@ struct before {
 struct before check_before(const struct sim *s, const struct datagram *g);
 void check_nothing_happened(struct sim *s, const struct datagram *g,
 			    const struct before *before);
+
+/* ---- linked.c ---- */
+MPP_MUSTCHECK mpp_err check_linked_init(struct sim *s);
+void check_linked_free(struct sim *s);
+/* A device sends, as seen outside of its NAT; the service sends. */
+void check_sent(struct sim *s, struct sim_device *d, const struct datagram *g);
+void check_answered(struct sim *s, const mpp_datagram *m);
 
 /* ---- address.c ---- */
 void check_bytes_in(struct sim *s, const mpp_addr *from, size_t len,

@@ -24,7 +24,7 @@ SCENARIOS = {
              "copies_tried"],
     "bursts": ["lost", "duplicated", "reordered", "losts"],
     "restarts": ["crashes", "restarts", "commit_failures", "refused"],
-    "roaming": ["outages", "moves", "unreachable", "offline_checked"],
+    "roaming": ["outages", "moves", "moves_known", "unreachable", "offline_checked"],
     "hostile": ["replayed", "hijacked", "garbage", "corrupted",
                 "copies_tried"],
     "mixed": ["lost", "duplicated", "reordered", "corrupted", "crashes",
@@ -407,8 +407,9 @@ PLANTED = {
     "amplify": r"\d+ octets sent to [\d.:]+, from where \d+ came",
     "overrun": r"wrote behind its memory",
     "wall": r"device 0 can be reached for \d+ s and lacks serial",
+    "untold": r"an identifier of its network \d+ is seen in network \d+",
 }
-PLANTED_IN = {"lose-commit": "restarts", "wall": "nat"}
+PLANTED_IN = {"lose-commit": "restarts", "wall": "nat", "untold": "roaming"}
 
 
 @pytest.mark.parametrize("what", PLANTED)
@@ -466,7 +467,7 @@ def test_trace_is_readable():
     (["calm", "--set", "wind=5"], "wind: no such setting"),
     (["calm", "--set", "=5"], "no such setting"),
     (["calm", "--break", "all"],
-     "give lose-commit, deaf, amplify, overrun or wall"),
+     "give lose-commit, deaf, amplify, overrun, wall or untold"),
     (["calm", "--set", "nat=cone"],
      "nat: give nat=one of none full address port symmetric random"),
     (["calm", "--set", "nat"], "nat: give nat=one of none full"),
