@@ -7,6 +7,7 @@ import os
 import random
 import re
 import shutil
+import socket
 import struct
 import subprocess
 import sys
@@ -31,6 +32,7 @@ DOCUMENT = examples.read_document(
 pytestmark = pytest.mark.skipif(shutil.which("tshark") is None,
                                 reason="tshark is not installed")
 
+BEGIN, END = b"the capture begins here", b"the capture ends here"
 HEADER_FIELDS = ["index", "flags", "count", "packet", "sequence", "ack_index",
                  "ack_bits"]
 
@@ -263,12 +265,12 @@ class Capture:
             ["tshark", "-q", "-i", "lo", "-f", f"udp port {port}", "-w", path],
             stdout=self.said, stderr=subprocess.STDOUT)
 
-    def ready(self):
-        """It sees packets; those of a file have 24 octets before them."""
+    def has(self, octets):
+        """They are in the file already."""
         if self.process.poll() is not None:
             self.said.seek(0)
             pytest.skip(f"tshark cannot capture: {self.said.read()[-300:]}")
-        return self.path.exists() and self.path.stat().st_size > 24
+        return self.path.exists() and octets in self.path.read_bytes()
 
     def stop(self):
         self.process.terminate()
@@ -318,20 +320,21 @@ def traffic_(mppd_factory, folder):
     wait_for(lambda: "msg=ready" in mppd.log)
     mppd.account(ALICE)
     capture = Capture(folder / "lo.pcapng", mppd.port)
-    wait_for(lambda: knock(mppd) or capture.ready())
     try:
+        wait_for(lambda: knock(mppd, BEGIN) or capture.has(BEGIN))
         talk(mppd, folder)
-        time.sleep(1)    # what is on its way to the file
+        wait_for(lambda: knock(mppd, END) or capture.has(END))
     finally:
         capture.stop()
     return mppd, capture.path, log
 
 
-def knock(mppd):
-    """A datagram of a stranger, for the capture to begin."""
-    import socket  # pylint: disable=import-outside-toplevel
+def knock(mppd, octets):
+    """A datagram of a stranger, which the file has when it is written so far.
+    It may take a while to begin, and to be written."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.sendto(b"knock", ("127.0.0.1", mppd.port))
+        sock.sendto(octets, ("127.0.0.1", mppd.port))
+    time.sleep(0.1)
 
 
 def talk(mppd, folder):
