@@ -153,7 +153,8 @@ typedef enum mpp_client_event_kind {
 				 old one: fresh keys, another network */
 	MPP_EV_PUBLICATION, /**< stores that changed; serial, more */
 	MPP_EV_RESPONSE,    /**< answer to a request: request, status */
-	MPP_EV_LOST,        /**< no answer any more; reconnecting by itself */
+	MPP_EV_LOST,        /**< no answer any more; connects by itself, after
+				 retry_ms */
 	MPP_EV_REFUSED,     /**< status and text; final unless retry_ms */
 	MPP_EV_KEY_CHANGED, /**< the service shows another key than pinned:
 				 udf is what it showed. Never accepted; the

@@ -45,17 +45,19 @@ typedef struct mpp_service_config {
 	uint32_t commit_bytes; /**< a batch for the store [262144], twice */
 	uint32_t devices_per_account; /**< [64] */
 	uint32_t stores_per_account;  /**< [128], at most 128 */
-	uint32_t lease_ms;      /**< lease given when none is asked [60000] */
-	uint32_t lease_min_ms;  /**< [10000] */
-	uint32_t lease_max_ms;  /**< [3600000] */
-	uint32_t idle_ms;       /**< a silent binding is kept [3600000] */
-	uint32_t token_life_s;  /**< tokens are good for [2592000] */
-	uint32_t renew_s;       /**< keys of this age [86400], 10..604800, */
-	uint32_t renew_packets; /**< or with so many packets in a direction
+	uint32_t lease_ms;       /**< lease given when none is asked [60000] */
+	uint32_t lease_min_ms;   /**< [10000] */
+	uint32_t lease_max_ms;   /**< [3600000] */
+	uint32_t idle_ms;        /**< a silent binding is kept [3600000] */
+	uint32_t token_life_s;   /**< tokens are good for [2592000] */
+	uint32_t reconnect_rate; /**< connections a second that come back when
+				      this service was away [2000] */
+	uint32_t renew_s;        /**< keys of this age [86400], 10..604800, */
+	uint32_t renew_packets;  /**< or with so many packets in a direction
 				     [2^23], at most 2^30, are to be replaced;
 				     twice as old they are not used */
-	bool always_challenge;  /**< prove every address first */
-	mpp_key_log key_log;    /**< INSECURE: is told all keys [nobody] */
+	bool always_challenge;   /**< prove every address first */
+	mpp_key_log key_log;     /**< INSECURE: is told all keys [nobody] */
 } mpp_service_config;
 
 /** Durable secrets of a service. All-zero secret keys: that suite is off. */

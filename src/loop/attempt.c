@@ -88,6 +88,7 @@ void loop_attempt_begin(mpp_loop *l, mpp_instant now)
 static void try_next(mpp_loop *l, mpp_instant now)
 {
 	struct loop_attempt *a = &l->attempt;
+	mpp_time due;
 	int fd = -1;
 
 	while (fd < 0 && a->at < a->addresses.n) {
@@ -101,9 +102,14 @@ static void try_next(mpp_loop *l, mpp_instant now)
 		return;
 	}
 	loop_use_socket(l, fd);
+	mpp_client_connect(l->client, now);
+	/* Patience begins with the first attempt, which may have to wait so
+	 * that not all devices come back at once. */
+	due = mpp_client_deadline(l->client);
+	if (due.us != MPP_TIME_NEVER.us && due.us > now.mono.us)
+		now.mono = due;
 	a->latest = later(now, (uint64_t)a->patience_ms * ROUNDS_HEARD);
 	enter(l, LOOP_TRY, later(now, a->patience_ms));
-	mpp_client_connect(l->client, now);
 }
 
 /* The address that held last comes first, wherever it stands now. */

@@ -32,6 +32,7 @@ mpp_service_config memory_config(const struct conf *c)
 		.renew_s = (uint32_t)(c->renew_ms / 1000),
 		.renew_packets = (uint32_t)c->renew_packets,
 		.token_life_s = (uint32_t)(c->token_life_ms / 1000),
+		.reconnect_rate = (uint32_t)c->reconnect_rate,
 		.always_challenge = c->always_challenge != 0,
 	};
 }

@@ -143,6 +143,7 @@ static void take(struct sim *s, struct sim_device *d,
 		break;
 	case MPP_EV_LOST:
 		s->n.losts++;
+		d->lost_at = s->now;
 		d->connected = false;
 		break;
 	case MPP_EV_REFUSED:

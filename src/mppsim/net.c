@@ -168,6 +168,20 @@ static void fill(const struct sim *s, struct datagram *g,
 	memcpy(g->data, data.p, data.len);
 }
 
+/* The first attempt of a device that has lost the service. */
+static void comes_back(struct sim *s, struct sim_device *d)
+{
+	const uint64_t wait = s->now - d->lost_at;
+
+	d->lost_at = 0;
+	s->back_max = wait > s->back_max ? wait : s->back_max;
+	if (s->now / 1000000 != s->back_second)
+		s->back_n = 0;
+	s->back_second = s->now / 1000000;
+	if (++s->back_n > s->back_peak)
+		s->back_peak = s->back_n;
+}
+
 void net_from_device(struct sim *s, struct sim_device *d, mpp_bytes data)
 {
 	static const uint8_t zero[16];
@@ -175,6 +189,8 @@ void net_from_device(struct sim *s, struct sim_device *d, mpp_bytes data)
 
 	d->spoke = s->now;
 	token_sent(s, d, data);
+	if (data.p[0] == 0 && d->lost_at != 0)
+		comes_back(s, d);
 	if (!net_up(d)) {
 		s->n.unreachable++;
 		return;

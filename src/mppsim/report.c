@@ -54,6 +54,8 @@ void report_add(struct report *r, const struct sim *s, unsigned cell)
 	keep_larger(&r->latency_max, s->latency_max);
 	keep_larger(&r->missing_max, s->missing_max);
 	keep_larger(&r->took_max, s->took);
+	keep_larger(&r->back_peak, s->back_peak);
+	keep_larger(&r->back_max, s->back_max);
 	r->digest = s->digest;
 }
 
@@ -198,6 +200,7 @@ static void print_json(const struct report *r, const struct options *o,
 		",\"whole_p50_us\":%" PRIu64 ",\"whole_p99_us\":%" PRIu64
 		",\"large\":%" PRIu64 ",\"packets_again\":%" PRIu64
 		",\"missing_max_us\":%" PRIu64 ",\"calm_max_us\":%" PRIu64
+		",\"back_peak\":%" PRIu64 ",\"back_max_us\":%" PRIu64
 		",\"digest\":\"%016" PRIx64 "\"",
 		r->service.challenges, r->service.refused, r->service.renewed,
 		r->service.keys_ended, r->service.tickets, r->service.tokens,
@@ -207,7 +210,7 @@ static void print_json(const struct report *r, const struct options *o,
 		r->latency_max, share(r->whole, r->whole_n, 500),
 		share(r->whole, r->whole_n, 990), r->service.large,
 		r->service.packets_again, r->missing_max, r->took_max,
-		r->digest);
+		r->back_peak, r->back_max, r->digest);
 }
 
 static void print_cells_json(const struct cell *cells, FILE *to)

@@ -22,6 +22,7 @@ struct report {
 	uint64_t latency[SIM_LATENCY], latency_n, latency_max;
 	uint64_t whole[SIM_LATENCY], whole_n;
 	uint64_t missing_max, took_max;
+	uint64_t back_peak, back_max;
 	uint64_t digest;    /* of the last run */
 	struct cell *cells; /* of the ladder; NULL: another scenario */
 	struct sim_step steps[SIM_STEPS];

@@ -75,6 +75,7 @@ static mpp_service_config limits(const struct params *p)
 		.lease_ms = (uint32_t)(p->lease / 1000),
 		.renew_s = (uint32_t)(p->renew / 1000000),
 		.renew_packets = (uint32_t)p->renew_packets,
+		.reconnect_rate = (uint32_t)p->reconnect_rate,
 		.always_challenge = p->challenge != 0,
 	};
 }

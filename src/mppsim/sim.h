@@ -231,6 +231,7 @@ struct sim_device {
 		uint64_t at;   /* for the first time then */
 	} unproved[SIM_UNPROVED];
 	uint32_t n_unproved;
+	uint64_t lost_at;       /* its connection; 0: not, or it is back */
 	uint64_t spoke;         /* newest datagram of it */
 	uint64_t settled_at;    /* it knows how long its NAT lasts; 0: not */
 	uint64_t heard_settled; /* publications since then, */
@@ -344,7 +345,9 @@ struct sim {
 	struct publishing publishing[SIM_PUBLISHING];
 
 	struct sim_counts n;
-	uint64_t calm_at, took; /* until everybody had everything */
+	uint64_t back_second, back_n; /* devices that came back in it */
+	uint64_t back_peak, back_max; /* most in a second; longest wait */
+	uint64_t calm_at, took;       /* until everybody had everything */
 	uint64_t latency[SIM_LATENCY];
 	uint64_t latency_n, latency_max;
 	uint64_t whole[SIM_LATENCY]; /* until a device held everything */

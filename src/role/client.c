@@ -295,7 +295,7 @@ void client_restart(struct mpp_client *c, mpp_time now)
 	c->cookie_len = 0;
 	c->offered = false;
 	c->suites_len = 0;
-	c->attempt_at = now;
+	c->attempt_at = time_due(c->not_before, now) ? now : c->not_before;
 }
 
 void client_restart_next(struct mpp_client *c, mpp_time now)
@@ -343,10 +343,30 @@ void mpp_client_connect(mpp_client *c, mpp_instant now)
 
 /* ---- ends of connections ---- */
 
+/* Whatever took the service away took it from all of its devices. They come
+ * back in the time that it has asked for, each at random. */
+static uint64_t draw_wait(struct mpp_client *c)
+{
+	const uint64_t most = (uint64_t)link_cur(c)->spread_ms * 1000;
+	uint8_t r[4];
+	struct rd in = rd_init((mpp_bytes){r, sizeof(r)});
+
+	if (c->crypto.ops->random(c->crypto.ctx, r, sizeof(r)) != MPP_OK)
+		return 0;
+	return most * rd_u32(&in) >> 32;
+}
+
 static void lose(struct mpp_client *c, mpp_time now)
 {
-	if (!c->lost && client_event(c, MPP_EV_LOST, true) != NULL)
+	const uint64_t wait = draw_wait(c);
+	struct event_slot *e = c->lost ? NULL
+				       : client_event(c, MPP_EV_LOST, true);
+
+	if (e != NULL) {
+		e->ev.retry_ms = (uint32_t)(wait / 1000);
 		c->lost = true;
+	}
+	c->not_before = time_plus(now, wait);
 	client_restart(c, now);
 }
 

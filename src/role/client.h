@@ -41,6 +41,7 @@ enum {
 	MOVE_WAIT_US = 5000000,   /* for the service to challenge it */
 	CHALLENGES = 2,           /* of the new path and of the old one */
 	PROBE_GRACE_US = 1000000, /* beside four PTO */
+	COME_BACK_MAX_MS = 60000, /* the longest wait before that */
 	RENEW_S = 86400,          /* fresh keys: after this time, */
 	RENEW_PACKETS = 1 << 23,  /* or so many packets in a direction */
 	RENEW_MIN_S = 10,
@@ -98,7 +99,8 @@ struct link {
 	uint16_t ack_bits; /* with these packets of it, */
 	mpp_time ack_at;   /* at the latest then; 0: no hurry */
 	uint32_t lease_ms;
-	uint32_t serial; /* last request serial used */
+	uint32_t spread_ms; /* wait for up to so long when this is lost */
+	uint32_t serial;    /* last request serial used */
 	/* INITIAL only: repetition of the confirming packet. */
 	unsigned tries;
 	mpp_time sent;
@@ -188,6 +190,7 @@ struct mpp_client {
 	unsigned newest;     /* of them */
 	unsigned failures;   /* for the back-off */
 	mpp_time attempt_at; /* when the next is due */
+	mpp_time not_before; /* it is not, after a loss */
 
 	struct link links[2];
 	unsigned cur;  /* the established one; other: `next` */

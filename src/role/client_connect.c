@@ -453,6 +453,17 @@ static void set_ages(struct mpp_client *c, struct link *l, mpp_time made)
 	l->ends = time_plus(made, 2 * life);
 }
 
+/* What the service asks for the time when it is gone. */
+static uint32_t read_spread(const struct ext *e)
+{
+	uint64_t ms;
+
+	if (!ext_has(e, EXT_RETRY_AFTER) ||
+	    ext_get_int(e->v[EXT_RETRY_AFTER], &ms) != MPP_OK)
+		return 0;
+	return ms < COME_BACK_MAX_MS ? (uint32_t)ms : COME_BACK_MAX_MS;
+}
+
 static mpp_err make_link(struct mpp_client *c, const struct attempt *a,
 			 const struct ext *e, mpp_instant now)
 {
@@ -485,6 +496,7 @@ static mpp_err make_link(struct mpp_client *c, const struct attempt *a,
 	l->serial = 1;
 	l->endpoint = c->msg.endpoint;
 	l->lease_ms = (uint32_t)c->msg.connection_timeout_ms;
+	l->spread_ms = read_spread(e);
 	rtt_sample(&l->rtt, now.mono.us - a->sent.us);
 	return MPP_OK;
 }

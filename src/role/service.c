@@ -93,6 +93,7 @@ static mpp_service_config effective(const mpp_service_config *config)
 	set_default(&k.lease_max_ms, 3600000);
 	set_default(&k.idle_ms, 3600000);
 	set_default(&k.token_life_s, 2592000);
+	set_default(&k.reconnect_rate, 2000);
 	set_default(&k.renew_s, 86400);
 	set_default(&k.renew_packets, 1u << 23);
 	return k;

@@ -48,6 +48,7 @@ enum {
 	KEYS_HOURS = 48,         /* older ones are not used */
 	HALVES_PER_ACCOUNT = 64, /* that enrol with a token */
 	TOKEN_LEEWAY_MS = 60000, /* a minter's clock may be ahead */
+	SPREAD_MAX_MS = 60000,   /* of devices that come back */
 };
 #define DAY_US UINT64_C(86400000000)
 

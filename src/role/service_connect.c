@@ -225,16 +225,28 @@ static void put_refusal(struct mpp_service *s, const struct admission *ad,
 	msg_end(w);
 }
 
+/* For how long devices spread their return when they lose the service. */
+static uint64_t spread_ms(const struct mpp_service *s)
+{
+	const uint64_t ms = (uint64_t)s->state.bindings.used * 1000 /
+			    s->config.reconnect_rate;
+
+	return ms < SPREAD_MAX_MS ? ms : SPREAD_MAX_MS;
+}
+
 /* What a client needs to talk to its binding. */
 static mpp_err put_streams(struct mpp_service *s, struct wr *w, uint32_t slot)
 {
 	struct stream st = {slot, binding_at(&s->state, slot)->generation};
 	uint8_t token[RESET_TOKEN_LEN], ids[STREAM_IDS_LEN];
+	const uint64_t spread = spread_ms(s);
 	mpp_err err = service_stream_issue(s, slot, ids);
 
 	if (err == MPP_OK)
 		err = service_reset_token(s, st, token);
 	ext_put(w, EXT_STREAM_ID, ids, sizeof(ids));
+	if (spread != 0)
+		ext_put_int(w, EXT_RETRY_AFTER, spread);
 	ext_put(w, EXT_RESET_TOKEN, token, sizeof(token));
 	return err;
 }

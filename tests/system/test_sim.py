@@ -184,6 +184,20 @@ def test_what_keepalive_must_find(setting, said):
     assert done.returncode == 1 and said in done.stderr, done.stderr
 
 
+def test_a_thousand_come_back_spread():
+    """All notice a crash within twenty seconds; at 50 a second they may take
+    twenty more, and nobody does later."""
+    crash = ["calm", "--seed", 3, "--devices", 1000, *settings(
+        crash="1m", duration="3m", publish="30s", by_device="0%", down="1s",
+        accounts=1000, keepalive="20s")]
+    spread = good(*crash, *settings(reconnect_rate=50))
+    assert spread["crashes"] == 2 and spread["losts"] > 1900
+    assert 15e6 < spread["back_max_us"] <= 20e6
+    at_once = good(*crash, *settings(reconnect_rate=1000000))
+    assert at_once["back_max_us"] <= 1000
+    assert spread["back_peak"] < at_once["back_peak"] / 2
+
+
 QUIET = ["calm", "--seed", 5]
 NAT = [*QUIET, "--set", "nat=port", "--set", "rebind=0s"]
 

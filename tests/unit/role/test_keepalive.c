@@ -471,6 +471,99 @@ static void test_path_not_lost(void **state)
 	assert_int_equal(count()->path_lost, 0);
 }
 
+/* ---- coming back after a loss ---- */
+
+static uint64_t first_packet; /* time of it; 0: none yet */
+
+static int note_first(struct world *world, const struct flying *f)
+{
+	if (f->to_service && f->len == MPP_PACKET_SIZE && first_packet == 0)
+		first_packet = world->now;
+	return 0;
+}
+
+static void begin_at_rate(uint32_t rate)
+{
+	begin(0, 0);
+	world_end(&w);
+	world_init(&w, 12);
+	world_stop_service(&w);
+	w.config.reconnect_rate = rate;
+	world_start_service(&w);
+	world_subscribed(&w, alice, 0, 1);
+	w.d[0].c->keepalive.fixed_ms = 1000;
+	w.drop = note_first;
+}
+
+/* How long after it has lost a service that crashed a device comes back. */
+static uint64_t comes_back_after(void)
+{
+	struct world_device *d = &w.d[0];
+	uint64_t lost_at;
+
+	first_packet = 0;
+	world_stop_service(&w);
+	w.n_fly = 0;
+	world_start_service(&w);
+	d->n_told = 0;
+	while (world_last(d, MPP_EV_LOST) == NULL)
+		world_run(&w, 1000);
+	lost_at = world_last(d, MPP_EV_LOST)->at;
+	while (world_last(d, MPP_EV_CONNECTED) == NULL)
+		world_run(&w, 10000);
+	assert_true(first_packet >= lost_at);
+	return first_packet - lost_at;
+}
+
+/* A thousand of them: none later than the service has asked for, and about as
+ * many in each tenth of that time. */
+static void test_spread(void **state)
+{
+	unsigned tenth[10] = {0}, i;
+	uint64_t wait;
+
+	(void)state;
+	begin_at_rate(2); /* one connection, and two a second may come */
+	assert_int_equal(link_cur(w.d[0].c)->spread_ms, 500);
+	for (i = 0; i < 1000; i++) {
+		wait = comes_back_after();
+		assert_true(wait <= 500000);
+		tenth[wait / 50001]++;
+	}
+	for (i = 0; i < 10; i++)
+		assert_in_range(tenth[i], 60, 140);
+}
+
+/* Nobody waits for more than a minute, nor where there is room for all, nor
+ * because the network is another one. */
+static void test_spread_bounds(void **state)
+{
+	(void)state;
+	begin_at_rate(1001);
+	assert_int_equal(link_cur(w.d[0].c)->spread_ms, 0);
+	assert_true(comes_back_after() < 1000);
+	w.s->config.reconnect_rate = 1;
+	w.s->state.bindings.used += 100;
+	mpp_client_connect(w.d[0].c, world_now(&w));
+	world_run(&w, 1000000);
+	w.s->state.bindings.used -= 100;
+	assert_int_equal(link_cur(w.d[0].c)->spread_ms, 60000);
+	world_stop_service(&w);
+	w.n_fly = 0;
+	world_start_service(&w);
+	first_packet = 0;
+	w.d[0].n_told = 0;
+	while (world_last(&w.d[0], MPP_EV_LOST) == NULL)
+		world_run(&w, 1000);
+	assert_int_equal(first_packet, 0);
+	mpp_client_connect(w.d[0].c, world_now(&w));
+	world_client(&w, 0);
+	assert_int_equal(first_packet, 0); /* the application does not know */
+	mpp_client_moved(w.d[0].c, world_now(&w));
+	world_client(&w, 0);
+	assert_int_equal(first_packet, w.now);
+}
+
 /* ---- one clock ---- */
 
 /* Whatever the wall clock does, the device does the same at the same time. */
@@ -522,6 +615,8 @@ int main(void)
 		CASE(test_path_lost),
 		CASE(test_path_not_lost),
 		CASE(test_moved),
+		CASE(test_spread),
+		CASE(test_spread_bounds),
 		CASE(test_wall_jumps),
 	};
 
