@@ -318,14 +318,20 @@ static mpp_time serving_deadline(const struct mpp_client *c)
 	return c->state == CLIENT_CONNECTED ? earlier(at, l->renew) : at;
 }
 
+static mpp_time answer_at(const struct link *l)
+{
+	if (l->n_challenges != 0)
+		return (mpp_time){0};
+	return ack_at(l);
+}
+
 mpp_time client_send_deadline(const struct mpp_client *c)
 {
 	const struct link *l = &c->links[c->cur];
 	mpp_time at = l->on ? l->ends : MPP_TIME_NEVER;
 
 	if (l->on && (client_serving(c) || !client_stream_spent(c, l)))
-		at = earlier(at,
-			     l->n_challenges != 0 ? (mpp_time){0} : ack_at(l));
+		at = earlier(at, answer_at(l));
 	if (c->state == CLIENT_CONFIRMING) {
 		at = earlier(at, confirm_at(c));
 		at = earlier(at, time_plus(c->links[c->cur ^ 1u].made,

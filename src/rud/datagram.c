@@ -7,7 +7,7 @@
 
 static uint16_t bit(unsigned i)
 {
-	return (uint16_t)(1u << i);
+	return (uint16_t)(1u << (i % DATAGRAM_PACKETS));
 }
 
 static uint16_t all_of(unsigned count)
@@ -185,6 +185,11 @@ static bool older(const struct assembly *a, uint32_t stream, uint64_t index)
 	return a->stream < stream || (a->stream == stream && a->index < index);
 }
 
+static bool under_way(const struct assembly *a)
+{
+	return a->stream != 0 && a->buffer != ASSEMBLY_NONE;
+}
+
 /* The oldest that is under way and older than this one, or -1. */
 static int oldest_under_way(const struct assemblies *s,
 			    const struct arrival *in)
@@ -194,8 +199,7 @@ static int oldest_under_way(const struct assemblies *s,
 	for (i = 0; i < ASSEMBLY_RECORDS; i++) {
 		const struct assembly *a = &s->a[i];
 
-		if (a->stream == 0 || a->buffer == ASSEMBLY_NONE ||
-		    !older(a, in->stream, in->h->index))
+		if (!under_way(a) || !older(a, in->stream, in->h->index))
 			continue;
 		if (found < 0 ||
 		    older(a, s->a[found].stream, s->a[found].index))
@@ -266,15 +270,14 @@ mpp_err assembly_check(const struct assemblies *s, const struct arrival *in,
  * always one, because there are more records than buffers. */
 static struct assembly *take_record(struct assemblies *s)
 {
-	struct assembly *found = NULL;
+	struct assembly *found = &s->a[0];
 	unsigned i;
 
-	for (i = 0; i < ASSEMBLY_RECORDS; i++) {
+	for (i = 1; i < ASSEMBLY_RECORDS; i++) {
 		struct assembly *a = &s->a[i];
 
-		if (a->stream != 0 && a->buffer != ASSEMBLY_NONE)
-			continue;
-		if (found == NULL || older(a, found->stream, found->index))
+		if (!under_way(a) &&
+		    (under_way(found) || older(a, found->stream, found->index)))
 			found = a;
 	}
 	return found;
