@@ -12,16 +12,15 @@
 
 static const char help[] =
 	"mpp enroll URI|-     enrol this device with an invitation (-: stdin)\n"
-	"mpp enroll --token FILE|-\n"
-	"                     enrol it with a token that was minted for it\n"
+	"mpp enroll --token FILE|-   enrol it with a token minted for it\n"
 	"mpp id               print the id of this device, which tokens name\n"
 	"mpp subscribe        print each publication as it comes\n"
 	"mpp unsubscribe      end a subscription that a killed program left\n"
 	"mpp status           print the account's current state\n"
 	"mpp endpoint         print how the service sees this device, and its "
 	"clock\n"
-	"mpp publish --store NAME=INDEX[:HEXDIGEST] ...\n"
-	"                     publish states of stores (needs the right to)\n"
+	"mpp publish --store NAME=INDEX[:HEXDIGEST] ...   publish states of "
+	"stores\n"
 	"mpp decode           print JSON-BCD from stdin as JSON\n"
 	"\n"
 	"  --state DIR        where this device keeps its key ($MPP_STATE,\n"
@@ -37,9 +36,10 @@ static const char help[] =
 	"  --count N          end after N publications\n"
 	"  --unlinkable       no identifier stands in two packets\n"
 	"\n"
-	"Exit codes: 0 done, 64 usage, 65 bad input, 66 not enrolled, 68 host\n"
-	"unknown, 74 disk, 75 no answer, 76 the service's key has changed,\n"
-	"77 refused.\n";
+	"Exit codes: 0 done, 64 usage, 65 bad input, 66 not enrolled, 68 host "
+	"unknown,\n"
+	"74 disk, 75 no answer, 76 the service's key has changed, 77 "
+	"refused.\n";
 
 static const struct command {
 	const char *name;
