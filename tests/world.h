@@ -158,6 +158,10 @@ static inline void world_init(struct world *w, uint64_t seed)
 	w->delay_us = 20000;
 	w->commit_us = 1000;
 	w->commit_result = MPP_OK;
+	/* Tests connect and ask again and again; those of limits set them. */
+	w->config.handshakes = 10000;
+	w->config.requests_per_s = 1000;
+	w->config.request_burst = 100000;
 	for (i = 0; i < 32; i++)
 		w->secrets.x25519[i] = (uint8_t)world_random(w);
 	for (i = 0; i < 56; i++)

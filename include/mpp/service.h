@@ -36,7 +36,7 @@ typedef struct mpp_service_config {
 				       several datagrams */
 	uint32_t probes;       /**< devices that are silent to measure their
 				       path [256]: 32 each */
-	uint32_t devices;      /**< enrolled keys [1024]: 192 each */
+	uint32_t devices;      /**< enrolled keys [1024]: 264 each */
 	uint32_t accounts;     /**< [256]: 344 each */
 	uint32_t stores;       /**< store entries of all accounts and
 				       changes on their way [4096]: 176 each */
@@ -56,8 +56,20 @@ typedef struct mpp_service_config {
 	uint32_t renew_packets;  /**< or with so many packets in a direction
 				     [2^23], at most 2^30, are to be replaced;
 				     twice as old they are not used */
-	bool always_challenge;   /**< prove every address first */
-	mpp_key_log key_log;     /**< INSECURE: is told all keys [nobody] */
+	uint32_t dh25519_us; /**< what a Diffie-Hellman of suite 1 costs this
+				    machine [40], at most 1000000 */
+	uint32_t dh448_us;   /**< of suite 2 [200] */
+	uint32_t dh_percent; /**< of the time for it, for addresses that are
+				    not proved [10], at most 100 */
+	uint32_t handshakes; /**< of an instance in a minute [6], at most
+				     10000; unconfirmed ones of a device: four
+				     times as many */
+	uint32_t requests_per_s;    /**< of a device [20], at most 1000, */
+	uint32_t request_burst;     /**< so many at once [40] */
+	uint32_t instances_allowed; /**< live at once with one device key
+					 without an alarm [1], at most 4 */
+	bool always_challenge;      /**< prove every address first */
+	mpp_key_log key_log;        /**< INSECURE: is told all keys [nobody] */
 } mpp_service_config;
 
 /** Durable secrets of a service. All-zero secret keys: that suite is off. */
@@ -269,6 +281,26 @@ typedef struct mpp_result {
 /** The next finished change. @return false when there is none */
 bool mpp_service_next_result(mpp_service *s, mpp_result *out);
 
+/** Signs that a device key is used by more programs than the account wants. */
+typedef enum mpp_alarm_kind {
+	MPP_ALARM_INSTANCES = 1, /**< more live instances than allowed */
+	MPP_ALARM_REPLACED = 2,  /**< one instance replaces itself from changing
+				      addresses; it now has to wait */
+} mpp_alarm_kind;
+
+typedef struct mpp_alarm {
+	mpp_alarm_kind kind;
+	uint8_t udf[MPP_UDF_LEN]; /**< the device */
+	uint8_t account[MPP_ACCOUNT_MAX];
+	size_t account_len;
+	uint8_t instance[MPP_INSTANCE_LEN]; /**< that raised it */
+	mpp_addr endpoint;                  /**< its address */
+} mpp_alarm;
+
+/** The next alarm; when nobody asks, the newest eight are kept.
+ * @return false when there is none */
+bool mpp_service_next_alarm(mpp_service *s, mpp_alarm *out);
+
 /* Looking. Slices point into the service, valid until the next call. */
 
 typedef struct mpp_account_info {
@@ -294,7 +326,8 @@ typedef struct mpp_device_info {
 	uint8_t udf[MPP_UDF_LEN];
 	int suite;
 	unsigned rights;
-	uint32_t index; /**< cursor for mpp_service_connection_next() */
+	unsigned alarms; /**< bits of mpp_alarm_kind that hold now */
+	uint32_t index;  /**< cursor for mpp_service_connection_next() */
 } mpp_device_info;
 
 bool mpp_service_device_next(const mpp_service *s, const mpp_account_info *a,
@@ -336,6 +369,7 @@ MPP_MUSTCHECK mpp_err mpp_service_fingerprint(const mpp_service *s, int suite,
 	X(drop_auth, "did not authenticate")                        \
 	X(drop_padding, "padding was not zero")                     \
 	X(challenges, "challenges sent")                            \
+	X(deferred, "of these, for want of time or too many")       \
 	X(resets, "stateless resets sent")                          \
 	X(errors_clear, "errors sent in the clear")                 \
 	X(handshakes, "handshakes opened")                          \
@@ -352,6 +386,8 @@ MPP_MUSTCHECK mpp_err mpp_service_fingerprint(const mpp_service *s, int suite,
 	X(closed, "connections closed by the device")               \
 	X(offline, "devices gone offline")                          \
 	X(requests, "requests answered")                            \
+	X(too_many, "of these, told to come later")                 \
+	X(clone_alarms, "device keys that seem to be copied")       \
 	X(malformed, "requests that could not be read")             \
 	X(publications, "publications made durable")                \
 	X(notifies, "notifications sent")                           \

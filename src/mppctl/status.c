@@ -106,6 +106,27 @@ static void add_device(struct table *t, const struct json *j,
 	} while (c != NULL);
 }
 
+/* Signs that somebody has copied a device key. */
+static void print_alarms(const struct json *j, const struct json_node *account)
+{
+	const struct json_node *list = json_member(j, account, "devices");
+	const struct json_node *one, *alarms;
+	char device[TEXT], name[TEXT], kinds[TEXT];
+
+	for (one = json_first(j, list); one != NULL;
+	     one = json_next(j, list, one)) {
+		alarms = json_member(j, one, "alarms");
+		if (json_count(j, alarms) == 0)
+			continue;
+		join(j, alarms, kinds, TEXT);
+		(void)printf("\nALARM: device %s of %s seems to be copied: "
+			     "%s\n",
+			     json_text(j, one, "device", device, TEXT),
+			     json_text(j, account, "account", name, TEXT),
+			     kinds);
+	}
+}
+
 static int print_devices(const struct json *j, const struct json_node *account)
 {
 	static const char *const heads[] = {
@@ -134,7 +155,11 @@ static int print_account(const struct json *j)
 		     (unsigned long long)json_uint(j, account, "serial"));
 	code = print_stores(j, account);
 	(void)fputs("\n", stdout);
-	return code != 0 ? code : print_devices(j, account);
+	if (code == 0)
+		code = print_devices(j, account);
+	if (code == 0)
+		print_alarms(j, account);
+	return code;
 }
 
 /* ---- the whole ---- */
@@ -228,6 +253,7 @@ static int print_status(const struct json *j)
 {
 	static int (*const parts[])(const struct json *j) = {
 		print_suites, print_pools, print_accounts};
+	const struct json_node *list, *one;
 	size_t i;
 	int code = 0;
 
@@ -236,6 +262,10 @@ static int print_status(const struct json *j)
 		code = parts[i](j);
 		(void)fputs(i < 2 ? "\n" : "", stdout);
 	}
+	list = json_member(j, json_root(j), "accounts");
+	for (one = json_first(j, list); one != NULL && code == 0;
+	     one = json_next(j, list, one))
+		print_alarms(j, one);
 	if (json_bool(j, json_root(j), "truncated"))
 		(void)printf("and more: see mppctl account list\n");
 	return code;

@@ -14,6 +14,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "host/addr.h"
 #include "host/clock.h"
 #include "mppd/daemon.h"
 
@@ -125,6 +126,36 @@ static void run_service(struct daemon *d)
 		 ++rounds < POLL_ROUNDS);
 }
 
+/* ---- alarms ---- */
+
+static void hex(const uint8_t *p, size_t n, char *out)
+{
+	for (; n > 0; n--, p++, out += 2)
+		(void)snprintf(out, 3, "%02x", *p);
+}
+
+static void log_alarms(struct daemon *d)
+{
+	char udf[MPP_UDF_TEXT_MAX], instance[2 * MPP_INSTANCE_LEN + 1];
+	char account[MPP_ACCOUNT_MAX + 1], endpoint[ADDR_TEXT];
+	mpp_alarm a;
+
+	while (mpp_service_next_alarm(d->service, &a)) {
+		(void)mpp_udf_text(a.udf, MPP_UDF_BITS, udf);
+		addr_text(&a.endpoint, endpoint);
+		hex(a.instance, sizeof(a.instance), instance);
+		memcpy(account, a.account, a.account_len);
+		account[a.account_len] = '\0';
+		log_write(LOG_LEVEL_WARN, "device key seems to be copied",
+			  "account", account, "device", udf, "instance",
+			  instance, "endpoint", endpoint, "why",
+			  a.kind == MPP_ALARM_INSTANCES
+				  ? "more live instances than allowed"
+				  : "replaces itself from changing addresses",
+			  LOG_END);
+	}
+}
+
 /* ---- signals ---- */
 
 static void take_signals(struct daemon *d)
@@ -200,6 +231,7 @@ static void turn(struct daemon *d, const struct epoll_event *e, int n)
 	web_run(d->web, d->now);
 	take_results(d);
 	run_service(d);
+	log_alarms(d);
 	/* What the results woke, and what libmicrohttpd only now reads of the
 	 * connections it took before: so the batch comes last. When the thread
 	 * does not take it, there are answers at once, for the next turn. */

@@ -33,6 +33,11 @@ mpp_service_config memory_config(const struct conf *c)
 		.renew_packets = (uint32_t)c->renew_packets,
 		.token_life_s = (uint32_t)(c->token_life_ms / 1000),
 		.reconnect_rate = (uint32_t)c->reconnect_rate,
+		.handshakes = (uint32_t)c->handshakes,
+		.requests_per_s = (uint32_t)c->requests_per_s,
+		.request_burst = (uint32_t)c->request_burst,
+		.instances_allowed = (uint32_t)c->instances_allowed,
+		.dh_percent = (uint32_t)c->unproved_percent,
 		.always_challenge = c->always_challenge != 0,
 	};
 }

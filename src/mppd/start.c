@@ -15,6 +15,7 @@
 #include "host/keyfile.h"
 #include "host/leap.h"
 #include "mppd/daemon.h"
+#include "mppd/measure.h"
 #include "mppd/statedir.h"
 
 void daemon_init(struct daemon *d, const struct conf *c, const char *key_log)
@@ -128,6 +129,8 @@ static mpp_err make_service(struct daemon *d, struct fault *f)
 
 	if (d->key_log.fd >= 0)
 		config.key_log = (mpp_key_log){tell_keys, d};
+	config.dh25519_us = measure_dh(&d->crypto, MPP_SUITE_25519);
+	config.dh448_us = measure_dh(&d->crypto, MPP_SUITE_448);
 	err = memory_service(&config, &d->secrets, &d->crypto, &d->memory, f);
 
 	d->key_names[0].name = CONF_OWN_KEY;

@@ -284,12 +284,12 @@ static mpp_err load_instances(struct rd *value, struct instance *in, uint8_t n)
 	if (n > INSTANCES)
 		return MPP_ERR_RANGE;
 	for (k = 0; k < n; k++) {
+		memset(&in[k], 0, sizeof(in[k]));
 		id = rd_take(value, MPP_INSTANCE_LEN);
 		if (id != NULL)
 			memcpy(in[k].id, id, MPP_INSTANCE_LEN);
 		in[k].timestamp = rd_u64(value);
 		in[k].binding = NONE;
-		in[k].used = 0;
 		if (value->err == MPP_OK && in[k].timestamp == 0)
 			return MPP_ERR_RANGE;
 	}
@@ -310,7 +310,7 @@ static mpp_err read_key(struct rd *r, struct device_key *key)
 
 static mpp_err load_device(struct presence *p, struct rd *key, struct rd *value)
 {
-	struct instance in[INSTANCES] = {{{0}, 0, 0, 0}};
+	struct instance in[INSTANCES];
 	struct device_key dk = {0, {0}};
 	uint64_t revoked_ms = 0;
 	uint32_t account, device;

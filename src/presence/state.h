@@ -80,6 +80,11 @@ struct instance {
 	uint64_t timestamp; /* newest confirmed; 0: free slot */
 	uint32_t binding;
 	uint32_t used; /* rises with each confirmation: oldest goes */
+	/* Not durable, low bits of monotonic ms: */
+	uint32_t confirms_ms;    /* bucket of its connections */
+	uint32_t replaced_ms[2]; /* the last two from another address */
+	uint8_t replaced;        /* of these two */
+	uint8_t penalty;         /* how often it had to wait for them */
 };
 
 struct device {
@@ -90,6 +95,9 @@ struct device {
 	uint32_t half_open; /* list by half_open.next */
 	uint8_t suite;
 	uint8_t rights;
+	uint8_t alarms;       /* bits of mpp_alarm_kind */
+	uint32_t opened_ms;   /* bucket of unconfirmed handshakes, */
+	uint32_t requests_ms; /* and of requests */
 	uint8_t key[MPP_DH_MAX];
 	uint64_t udf_head;   /* first digits of its UDF; 0: not computed */
 	uint64_t revoked_ms; /* tokens issued until then are dead */

@@ -35,6 +35,9 @@ enum {
 	ATTEMPT_MAX_US = 10000000,
 	COOKIE_LIFE_US = 25000000,
 	CONFIRM_LIFE_US = 10000000,
+	RETRY_MIN_MS = 1000, /* RetryAfter, authentic: bounds, */
+	RETRY_MAX_MS = 3600000,
+	HINT_MAX_MS = 60000, /* and in the clear */
 	LOST_AFTER_US = 3000000,
 	LOST_TRIES = 5,
 	MOVE_PAUSE_US = 30000000, /* between reconnects for a new endpoint */
@@ -113,6 +116,7 @@ struct request_slot {
 	uint32_t index;     /* low bits of its newest datagram */
 	unsigned tries;
 	mpp_time first, sent;
+	mpp_time at;       /* serial 0: not before */
 	uint32_t probe_ms; /* heartbeat: when to answer it; 0: at once */
 	uint16_t len;      /* publish: its members, encoded */
 	uint8_t body[PACKET_PLAIN_MAX];
@@ -267,6 +271,9 @@ mpp_err client_answer(struct mpp_client *c, struct attempt *a, mpp_bytes in,
 MPP_MUSTCHECK mpp_err client_attempt(struct mpp_client *c, mpp_instant now,
 				     mpp_buf *out);
 mpp_time client_attempt_deadline(const struct mpp_client *c);
+
+/* RetryAfter of what was read last, in ms; 0: it says nothing. */
+uint64_t client_retry_after(const struct mpp_client *c);
 
 /* ---- client_ticket.c ---- */
 MPP_MUSTCHECK mpp_err client_ticket_init(struct mpp_client *c,

@@ -387,6 +387,43 @@ static mpp_err read_payload(struct mpp_client *c, mpp_bytes payload,
 	return err;
 }
 
+uint64_t client_retry_after(const struct mpp_client *c)
+{
+	uint64_t ms = 0;
+
+	if (!ext_has(&c->in.ext, EXT_RETRY_AFTER) ||
+	    ext_get_int(c->in.ext.v[EXT_RETRY_AFTER], &ms) != MPP_OK)
+		return 0;
+	return ms;
+}
+
+/* What came in the clear delays the next attempt by no more than a minute,
+ * whoever says it how often, and does not end the wait for the answer. */
+static void take_hint(struct mpp_client *c, const struct attempt *a)
+{
+	uint64_t ms = client_retry_after(c);
+	mpp_time at;
+
+	if (ms > HINT_MAX_MS)
+		ms = HINT_MAX_MS;
+	at = time_plus(a->sent, ms * 1000);
+	if (ms != 0 && c->attempt_at.us < at.us)
+		c->attempt_at = at;
+}
+
+/* How long the service, authentically, wants us to wait; `otherwise`: it does
+ * not say. */
+static uint64_t retry_wait_us(const struct mpp_client *c, uint64_t otherwise)
+{
+	uint64_t ms = client_retry_after(c);
+
+	if (ms == 0)
+		return otherwise;
+	if (ms < RETRY_MIN_MS)
+		ms = RETRY_MIN_MS;
+	return (ms > RETRY_MAX_MS ? RETRY_MAX_MS : ms) * 1000;
+}
+
 static bool retry_later(uint64_t status)
 {
 	return status == MPP_STATUS_OVERLOADED || status == MPP_STATUS_TOO_MANY;
@@ -409,6 +446,7 @@ static mpp_err refused(struct mpp_client *c, const struct attempt *a,
 		       mpp_bytes message, mpp_instant now)
 {
 	struct event_slot *e;
+	uint64_t wait;
 
 	if (c->msg.status == MPP_STATUS_UNAUTHENTIC &&
 	    msg_has(&c->msg, FIELD_NEWEST))
@@ -420,16 +458,18 @@ static mpp_err refused(struct mpp_client *c, const struct attempt *a,
 		return MPP_OK;
 	}
 	if (c->renewing && retry_later(c->msg.status)) {
-		c->attempt_at = time_plus(now.mono, RENEW_WAIT_US);
+		c->attempt_at =
+			time_plus(now.mono, retry_wait_us(c, RENEW_WAIT_US));
 		return MPP_OK; /* the old connection serves */
 	}
 	e = client_event(c, MPP_EV_REFUSED, true);
 	if (e != NULL)
 		client_event_message(c, e, message);
 	if (retry_later(c->msg.status)) {
+		wait = retry_wait_us(c, ATTEMPT_MAX_US);
 		if (e != NULL)
-			e->ev.retry_ms = ATTEMPT_MAX_US / 1000;
-		c->attempt_at = time_plus(now.mono, ATTEMPT_MAX_US);
+			e->ev.retry_ms = (uint32_t)(wait / 1000);
+		c->attempt_at = time_plus(now.mono, wait);
 		return MPP_OK;
 	}
 	client_done(c);
@@ -591,9 +631,13 @@ mpp_err client_answer(struct mpp_client *c, struct attempt *a, mpp_bytes in,
 	switch (c->in.type) {
 	case RUD_RESP_ERROR:
 		client_ticket_error(c, a, now.mono);
+		take_hint(c, a);
 		return MPP_OK; /* a hint; the real answer is waited for */
 	case RUD_RESP_CHALLENGE:
-		return take_challenge(c, a, now);
+		err = take_challenge(c, a, now);
+		if (err == MPP_OK)
+			take_hint(c, a);
+		return err;
 	case RUD_RESP_COMPLETE:
 		err = take_complete(c, a, now);
 		mem_wipe(&c->scratch, sizeof(c->scratch));

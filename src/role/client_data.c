@@ -182,6 +182,19 @@ static bool answers_request(const struct mpp_client *c)
 	       c->msg.acknowledge == r->serial;
 }
 
+/* Too many: the request under way is asked again, later. */
+static bool told_to_wait(struct mpp_client *c, mpp_time now)
+{
+	struct request_slot *r = &c->requests[0];
+	uint64_t ms = client_retry_after(c);
+
+	if (c->msg.status != MPP_STATUS_TOO_MANY || ms == 0)
+		return false;
+	r->serial = 0;
+	r->at = time_plus(now, (ms > RETRY_MAX_MS ? RETRY_MAX_MS : ms) * 1000);
+	return true;
+}
+
 /* An answer to the request under way. */
 static void take_answer(struct mpp_client *c, mpp_bytes message, mpp_time now)
 {
@@ -260,10 +273,12 @@ static void take_message(struct mpp_client *c, struct link *l,
 	case MSG_ENDPOINT_RESPONSE:
 	case MSG_PUBLISH_RESPONSE:
 	case MSG_ERROR:
-		if (answers_request(c))
-			take_answer(c, message, now.mono);
-		else if (l == link_cur(c))
+		if (answers_request(c)) {
+			if (!told_to_wait(c, now.mono))
+				take_answer(c, message, now.mono);
+		} else if (l == link_cur(c)) {
 			take_late(c, now.mono);
+		}
 		notice_move(c, now.mono);
 		break;
 	case MSG_NONE:

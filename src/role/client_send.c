@@ -206,7 +206,9 @@ static mpp_time request_at(const struct mpp_client *c)
 
 	if (r->type == MSG_NONE)
 		return MPP_TIME_NEVER;
-	if (r->serial == 0 || c->links[c->cur].announce)
+	if (r->serial == 0)
+		return r->at;
+	if (c->links[c->cur].announce)
 		return (mpp_time){0};
 	return time_plus(r->sent, rtt_backoff_us(&c->links[c->cur].rtt,
 						 r->tries - 1, 0));

@@ -95,6 +95,13 @@ static mpp_service_config effective(const mpp_service_config *config)
 	set_default(&k.token_life_s, 2592000);
 	set_default(&k.reconnect_rate, 2000);
 	set_default(&k.renew_s, 86400);
+	set_default(&k.dh25519_us, 40);
+	set_default(&k.dh448_us, 200);
+	set_default(&k.dh_percent, 10);
+	set_default(&k.handshakes, 6);
+	set_default(&k.requests_per_s, 20);
+	set_default(&k.request_burst, 40);
+	set_default(&k.instances_allowed, 1);
 	set_default(&k.renew_packets, 1u << 23);
 	return k;
 }
@@ -113,7 +120,10 @@ static bool possible(const mpp_service_config *k)
 	       k->lease_ms <= k->lease_max_ms && k->lease_max_ms <= 86400000 &&
 	       k->idle_ms <= 604800000 && k->token_life_s <= 31536000 &&
 	       k->renew_s >= 10 && k->renew_s <= 604800 &&
-	       k->renew_packets <= (1u << 30);
+	       k->renew_packets <= (1u << 30) && k->dh25519_us <= 1000000 &&
+	       k->dh448_us <= 1000000 && k->dh_percent <= 100 &&
+	       k->handshakes <= 10000 && k->requests_per_s <= 1000 &&
+	       k->request_burst <= 100000 && k->instances_allowed <= INSTANCES;
 }
 
 /* The layout, with the service itself in front. Counting needs somewhere to

@@ -3,6 +3,8 @@
  *
  *   service.c          memory, start, timers, the poll loop
  *   service_connect.c  connection datagrams: who may come in
+ *   service_limits.c   how much work for whom
+ *   service_clone.c    two programs with one device key
  *   service_admit.c    what the first message may do
  *   service_confirm.c  unconfirmed connections, confirmation, closing
  *   service_data.c     data packets: requests and acknowledgements
@@ -38,17 +40,23 @@ enum {
 	HALVES_PER_INSTANCE = 2,
 	HALVES_PER_DEVICE = 8,
 	W_MIN_US = 1000000,
-	FLAT_TRIES = 3,         /* repetitions at one PTO */
-	UNPROVED_FACTOR = 3,    /* times what came from an unproved path */
-	LEAST_PACKET = 112,     /* the shortest packet with a message */
-	RIGHTS_REMOVING = 0x80, /* of a device whose removal is on its way */
-	PUBLISH_STORES = 40,    /* entries in one packet from a device */
-	RESET_BUCKETS = 256,
+	FLAT_TRIES = 3, /* repetitions at one PTO */
+	OVERLOAD_RETRY_MS = 10000,
+	UNPROVED_FACTOR = 3,     /* times what came from an unproved path */
+	LEAST_PACKET = 112,      /* the shortest packet with a message */
+	RIGHTS_REMOVING = 0x80,  /* of a device whose removal is on its way */
+	PUBLISH_STORES = 40,     /* entries in one packet from a device */
 	RENEW_HOURS = 24,        /* a device is asked for fresh keys */
 	KEYS_HOURS = 48,         /* older ones are not used */
 	HALVES_PER_ACCOUNT = 64, /* that enrol with a token */
 	TOKEN_LEEWAY_MS = 60000, /* a minter's clock may be ahead */
 	SPREAD_MAX_MS = 60000,   /* of devices that come back */
+	PREFIX_BUCKETS = 1024,
+	ALARMS = 8, /* kept for the host */
+	/* Diffie-Hellman operations: es, ss; ephemeral key, ee, se. */
+	DH_OF_STATIC = 1,
+	DH_OF_HANDSHAKE = 5,
+	DH_OF_TICKET = 2,
 };
 #define DAY_US UINT64_C(86400000000)
 
@@ -103,7 +111,8 @@ struct admission {
 	struct ext ext;
 	struct params params;
 	bool has_message;
-	unsigned status; /* 0: come in */
+	unsigned status;   /* 0: come in */
+	uint32_t retry_ms; /* with 429 and 503: when to try again; 0: unsaid */
 	const char *why;
 	uint64_t newest; /* with 401 */
 	uint64_t timestamp;
@@ -165,8 +174,12 @@ struct mpp_service {
 	uint64_t hours;                       /* of them, at the newest call */
 	uint32_t evict; /* where the search for a closed one goes on */
 	mpp_service_counters count;
-	uint32_t reset_spent_ms[RESET_BUCKETS]; /* by prefix */
-	unsigned leap_seconds;                  /* TAI - UTC; 0: unknown */
+	uint32_t reset_spent_ms[PREFIX_BUCKETS]; /* by prefix */
+	uint32_t first_spent_ms[PREFIX_BUCKETS]; /* the same */
+	mpp_alarm alarms[ALARMS];
+	unsigned alarm_first, alarm_n;
+	uint64_t dh_spent_us;  /* moment up to which it is used up */
+	unsigned leap_seconds; /* TAI - UTC; 0: unknown */
 	mpp_wall leap_until;
 	struct changes waiting; /* for the store, oldest first */
 	struct changes done;    /* for mpp_service_next_result() */
@@ -249,11 +262,49 @@ mpp_err service_connect(struct mpp_service *s, mpp_bytes in,
 /* The Suites that this service has, best first. */
 void service_put_suites(const struct mpp_service *s, struct wr *w);
 
+/* ---- service_limits.c ---- */
+/* Where an address counts with its prefix. */
+unsigned service_prefix(const struct mpp_service *s, const mpp_addr *a);
+/* Is a first packet, which can cost n operations, from an address that is not
+ * proved too much? */
+bool service_defer(struct mpp_service *s, uint64_t suite, unsigned n,
+		   const mpp_addr *from, mpp_time now);
+/* n operations were done, or are about to be, for such an address. */
+void service_dh_charge(struct mpp_service *s, uint64_t suite, unsigned n,
+		       mpp_time now);
+
+/* How long a device has to wait with a handshake that was opened, in ms; 0: it
+ * may come in. */
+uint32_t service_handshake_wait(const struct mpp_service *s,
+				const struct admission *ad,
+				const mpp_addr *from, mpp_time now);
+/* It came in: counted until it is confirmed, then as a connection. */
+void service_handshake_opened(const struct mpp_service *s, struct device *d,
+			      mpp_time now);
+void service_handshake_confirmed(const struct mpp_service *s, struct device *d,
+				 struct instance *in, mpp_time now);
+/* Count a request. How long its device has to wait with it; 0: answer it. */
+uint32_t service_request_wait(const struct mpp_service *s, struct device *d,
+			      mpp_time now);
+
+/* ---- service_clone.c ---- */
+/* A binding is the one of its instance now, */
+void service_clone_confirmed(struct mpp_service *s, const struct binding *b);
+/* and takes the place of this one. */
+void service_clone_replaced(struct mpp_service *s, const struct binding *b,
+			    const struct binding *old, mpp_time now);
+/* A binding of the device is gone. */
+void service_clone_gone(struct mpp_service *s, struct device *d);
+/* How long the instance has to wait, in ms. */
+uint32_t service_clone_wait(const struct mpp_service *s,
+			    const struct instance *in, mpp_time now);
+
 /* ---- service_admit.c ---- */
 /* payload: s->plain; key: proven by the handshake. Fills s->admission and
  * s->msg. */
 void service_admit(struct mpp_service *s, mpp_bytes payload,
-		   const struct device_key *key, mpp_instant now);
+		   const struct device_key *key, const mpp_addr *from,
+		   mpp_instant now);
 /* The filter of a subscription. Error: LIMIT. */
 MPP_MUSTCHECK mpp_err service_filter(struct mpp_service *s, struct account *a,
 				     const struct msg *m, uint64_t filter[2]);
@@ -288,6 +339,8 @@ bool service_begin(struct mpp_service *s, uint32_t slot, mpp_outbox *out,
 /* The extension list to be written instead, and the end of that. */
 struct wr service_list(const struct outgoing *o);
 void service_list_end(struct outgoing *o, struct wr *w);
+/* Says in it when to try again; before the message is begun. */
+void service_list_retry(struct outgoing *o, bool json, uint32_t ms);
 /* How long it is. */
 size_t service_list_len(const struct outgoing *o);
 /* Seal and put into the outbox. ack: the packet being answered, or NULL.

@@ -309,6 +309,19 @@ static void check_ticket(struct mpp_service *s)
 		deny(ad, MPP_STATUS_TOO_MANY, full_account);
 }
 
+static void check_pace(struct mpp_service *s, const mpp_addr *from,
+		       mpp_time now)
+{
+	struct admission *ad = &s->admission;
+
+	if (ad->device == NONE) /* an invitation is used once */
+		return;
+	ad->retry_ms = service_handshake_wait(s, ad, from, now);
+	if (ad->retry_ms != 0)
+		deny(ad, MPP_STATUS_TOO_MANY,
+		     "too many connections of this device");
+}
+
 static void take_filter(struct mpp_service *s)
 {
 	struct admission *ad = &s->admission;
@@ -320,7 +333,8 @@ static void take_filter(struct mpp_service *s)
 }
 
 void service_admit(struct mpp_service *s, mpp_bytes payload,
-		   const struct device_key *key, mpp_instant now)
+		   const struct device_key *key, const mpp_addr *from,
+		   mpp_instant now)
 {
 	struct admission *ad = &s->admission;
 
@@ -345,6 +359,8 @@ void service_admit(struct mpp_service *s, mpp_bytes payload,
 		check_timestamp(s);
 	if (ad->status == 0)
 		check_rights(s);
+	if (ad->status == 0)
+		check_pace(s, from, now.mono);
 	if (ad->status == 0)
 		take_filter(s);
 }

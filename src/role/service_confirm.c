@@ -191,6 +191,7 @@ void service_free(struct mpp_service *s, uint32_t slot)
 		d = device_at(&s->state, b->device);
 		if (d->instances[b->instance].binding == slot)
 			d->instances[b->instance].binding = NONE;
+		service_clone_gone(s, d);
 	}
 	heap_set(&s->state.due, slot, UINT64_MAX);
 	service_path_end(s, b);
@@ -226,17 +227,12 @@ void service_end(struct mpp_service *s, uint32_t slot, unsigned code,
 	service_free(s, slot);
 }
 
-/* Confirmed ones and older handshakes of the same instance give way. */
-static void replace_older(struct mpp_service *s, struct device *d,
-			  const struct half_open *h, int place)
+/* Older handshakes of the same instance give way. */
+static void forget_older(struct mpp_service *s, struct device *d,
+			 const struct half_open *h)
 {
-	uint32_t i, next, old = d->instances[place].binding;
+	uint32_t i, next;
 
-	if (old != NONE && d->instances[place].timestamp != 0) {
-		if (service_renew_due(s, binding_at(&s->state, old)))
-			s->count.renewed++;
-		service_free(s, old);
-	}
 	for (i = d->half_open; i != NONE; i = next) {
 		const struct half_open *other = half_at(&s->state, i);
 
@@ -245,6 +241,20 @@ static void replace_older(struct mpp_service *s, struct device *d,
 		    other->timestamp < h->timestamp)
 			service_free(s, other->binding);
 	}
+}
+
+/* So does the binding whose place this one has taken; of the same instance, or
+ * of one that had to make room. */
+static void replace(struct mpp_service *s, const struct binding *b,
+		    uint32_t old, bool same, mpp_time now)
+{
+	const struct binding *o = binding_at(&s->state, old);
+
+	if (service_renew_due(s, o))
+		s->count.renewed++;
+	if (same)
+		service_clone_replaced(s, b, o, now);
+	service_free(s, old);
 }
 
 static bool persist_device(struct mpp_service *s, const struct device *d)
@@ -270,29 +280,45 @@ static uint64_t held_serial(struct mpp_service *s, const struct half_open *h,
 	return acked > h->acked && acked <= a->assigned ? acked : h->acked;
 }
 
+/* The instance of a half-open record, in its place. False, and nothing is
+ * changed: the batch is full. */
+static bool take_place(struct mpp_service *s, struct device *d,
+		       const struct half_open *h, struct instance *in,
+		       bool same)
+{
+	struct instance before = *in;
+
+	if (!same)
+		memset(in, 0, sizeof(*in));
+	memcpy(in->id, h->instance, MPP_INSTANCE_LEN);
+	in->timestamp = h->timestamp;
+	if (persist_device(s, d))
+		return true;
+	*in = before;
+	return false;
+}
+
 /* The binding of a known device becomes the one of its instance. */
-static bool settle(struct mpp_service *s, uint32_t slot, uint64_t acked)
+static bool settle(struct mpp_service *s, uint32_t slot, uint64_t acked,
+		   mpp_time now)
 {
 	struct binding *b = binding_at(&s->state, slot);
 	struct half_open *h = half_at(&s->state, b->side);
 	struct device *d = device_at(&s->state, b->device);
-	int place = instance_place(d, h->instance);
-	struct instance before = d->instances[place];
+	const bool same = instance_find(d, h->instance) >= 0;
+	const int place = instance_place(d, h->instance);
 	struct instance *in = &d->instances[place];
+	const uint32_t old = in->timestamp != 0 ? in->binding : NONE;
 
-	memcpy(in->id, h->instance, MPP_INSTANCE_LEN);
-	in->timestamp = h->timestamp;
-	if (!persist_device(s, d)) {
-		*in = before;
+	if (!take_place(s, d, h, in, same))
 		return false;
-	}
-	*in = before;
-	replace_older(s, d, h, place);
-	memcpy(in->id, h->instance, MPP_INSTANCE_LEN);
-	in->timestamp = h->timestamp;
 	in->binding = slot;
 	in->used = ++s->state.uses;
 	b->instance = (unsigned)place % INSTANCES;
+	service_handshake_confirmed(s, d, in, now);
+	if (old != NONE)
+		replace(s, b, old, same, now);
+	forget_older(s, d, h);
 	b->acked = held_serial(s, h, acked);
 	b->filter[0] = h->filter[0];
 	b->filter[1] = h->filter[1];
@@ -504,11 +530,12 @@ bool service_confirm(struct mpp_service *s, const struct incoming *in,
 		return false;
 	}
 	if (service_leaving(s, device_at(&s->state, b->device)) ||
-	    !settle(s, slot, acked))
+	    !settle(s, slot, acked, now.mono))
 		return false;
 	b->seen_ms = ms_of(now.mono);
 	service_token_want(s, b, now.wall);
 	s->count.confirmed++;
 	service_enter(s, slot, EVENT_CONFIRMED, now, in->out);
+	service_clone_confirmed(s, b);
 	return true;
 }

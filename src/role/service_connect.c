@@ -2,8 +2,8 @@
 /* service_connect.c - connection datagrams (docs/protocol.md section 5).
  *
  * The order of work is cheap before costly: length, version, KeyId, challenge
- * response, one Diffie-Hellman (es), look-up of the static key, the second
- * one (ss). Until a message of a known key or a valid invitation has been
+ * response, budget, one Diffie-Hellman (es), look-up of the static key, the
+ * second one (ss). Until a message of a known key or a valid invitation has been
  * opened nothing is allocated, and no answer is longer than its question. */
 #include "role/service.h"
 
@@ -266,6 +266,8 @@ NOINLINE static mpp_err build_payload(struct mpp_service *s,
 	service_put_suites(s, &w);
 	if (slot != NONE)
 		err = put_streams(s, &w, slot);
+	else if (ad->retry_ms != 0)
+		ext_put_int(&w, EXT_RETRY_AFTER, ad->retry_ms);
 	ext_put_end(&w);
 	if (err != MPP_OK || w.err != MPP_OK)
 		return err != MPP_OK ? err : w.err;
@@ -350,6 +352,7 @@ static mpp_err accept(struct mpp_service *s, struct admission *ad,
 	if (slot == NONE) {
 		ad->status = MPP_STATUS_OVERLOADED;
 		ad->why = "no room for another connection; try again later";
+		ad->retry_ms = OVERLOAD_RETRY_MS;
 		return refuse(s, ad, q);
 	}
 	b = binding_at(&s->state, slot);
@@ -359,6 +362,9 @@ static mpp_err accept(struct mpp_service *s, struct admission *ad,
 	if (ad->params.packet_size >= MPP_PACKET_MAX)
 		b->packets = PACKETS_ASK;
 	b->made = (uint8_t)s->hours;
+	if (ad->device != NONE)
+		service_handshake_opened(s, device_at(&s->state, ad->device),
+					 q->now.mono);
 	service_token_begin(s, b, q->now.wall);
 	memcpy(b->client_id, ad->ext.v[EXT_STREAM_ID].p, 16);
 	err = build_payload(s, ad, q, slot, &len);
@@ -419,8 +425,11 @@ NOINLINE static mpp_err answer_first(struct mpp_service *s,
 	struct device_key key = {(int)q->c->suite, {0}};
 	mpp_buf plain = {s->plain, sizeof(s->plain), 0};
 	mpp_bytes rest;
-	mpp_err err = open_static(s, q, &rest);
+	mpp_err err;
 
+	if (!proved)
+		service_dh_charge(s, q->c->suite, DH_OF_STATIC, q->now.mono);
+	err = open_static(s, q, &rest);
 	if (err != MPP_OK) {
 		s->count.drop_auth++;
 		return err;
@@ -428,11 +437,15 @@ NOINLINE static mpp_err answer_first(struct mpp_service *s,
 	memcpy(key.raw, s->hs.rs, mpp_dh_len(key.suite));
 	if (!proved && !device_known(&s->state, &key))
 		return send_challenge(s, q, (unsigned)q->c->suite);
+	if (!proved)
+		service_dh_charge(s, q->c->suite,
+				  DH_OF_HANDSHAKE - DH_OF_STATIC, q->now.mono);
 	err = noise_ik_read1_payload(&s->hs, rest, &plain); /* ss */
 	err = check_opened(s, q, err);
 	if (err != MPP_OK)
 		return err;
-	service_admit(s, (mpp_bytes){plain.p, plain.len}, &key, q->now);
+	service_admit(s, (mpp_bytes){plain.p, plain.len}, &key, q->from,
+		      q->now);
 	return answer_opened(s, q);
 }
 
@@ -449,7 +462,9 @@ static mpp_err answer_exchange(struct mpp_service *s, const struct question *q)
 		proved = challenge_answered(s, q);
 		if (!proved)
 			return send_challenge(s, q, (unsigned)q->c->suite);
-	} else if (s->config.always_challenge) {
+	} else if (s->config.always_challenge ||
+		   service_defer(s, q->c->suite, DH_OF_HANDSHAKE, q->from,
+				 q->now.mono)) {
 		return send_challenge(s, q, (unsigned)q->c->suite);
 	}
 	err = answer_first(s, q, proved);
@@ -481,7 +496,7 @@ NOINLINE static mpp_err open_ticket(struct mpp_service *s,
 }
 
 NOINLINE static mpp_err answer_holder(struct mpp_service *s,
-				      const struct question *q)
+				      const struct question *q, bool proved)
 {
 	mpp_buf plain = {s->plain, sizeof(s->plain), 0};
 	struct device_key key;
@@ -489,9 +504,12 @@ NOINLINE static mpp_err answer_holder(struct mpp_service *s,
 
 	if (err != MPP_OK)
 		return err;
+	if (!proved)
+		service_dh_charge(s, q->c->suite, DH_OF_TICKET, q->now.mono);
 	s->count.tickets++;
 	service_ticket_key(s, &key);
-	service_admit(s, (mpp_bytes){plain.p, plain.len}, &key, q->now);
+	service_admit(s, (mpp_bytes){plain.p, plain.len}, &key, q->from,
+		      q->now);
 	return answer_opened(s, q);
 }
 
@@ -511,13 +529,16 @@ static mpp_err judge_ticket(struct mpp_service *s, const struct question *q)
 {
 	const struct ext *e = &q->c->ext;
 	unsigned status = service_ticket_open(s, e->v[EXT_TOKEN], q->now.wall);
+	bool proved;
 
 	if (status != 0)
 		return send_error(s, q, status, ticket_why(status));
-	if ((ext_has(e, EXT_CHALLENGE) || s->config.always_challenge) &&
-	    !challenge_answered(s, q))
+	proved = challenge_answered(s, q);
+	if (!proved &&
+	    (ext_has(e, EXT_CHALLENGE) || s->config.always_challenge ||
+	     service_defer(s, q->c->suite, DH_OF_TICKET, q->from, q->now.mono)))
 		return send_challenge(s, q, (unsigned)q->c->suite);
-	return answer_holder(s, q);
+	return answer_holder(s, q, proved);
 }
 
 static mpp_err answer_ticket(struct mpp_service *s, const struct question *q)

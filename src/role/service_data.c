@@ -579,13 +579,30 @@ static void dispatch(struct mpp_service *s, struct request *q)
 	answer_error(s, q, MPP_STATUS_MALFORMED, "no such request");
 }
 
+static void answer_too_many(struct mpp_service *s, struct request *q,
+			    uint32_t wait_ms)
+{
+	s->count.too_many++;
+	q->common.status = MPP_STATUS_TOO_MANY;
+	q->common.description = "too many requests of this device";
+	if (!service_begin(s, q->in.slot, q->in.out, q->m->json, &q->o))
+		return;
+	service_list_retry(&q->o, q->m->json, wait_ms);
+	msg_begin(&q->o.w, msg_response_type(q->m->type));
+	end_answer(s, q);
+}
+
 static void take_request(struct mpp_service *s, struct request *q)
 {
 	struct binding *b = binding_at(&s->state, q->in.slot);
 	uint64_t serial = q->m->serial;
+	const uint32_t wait = service_request_wait(
+		s, device_at(&s->state, b->device), q->in.now.mono);
 
 	q->common = service_common(s, q->in.from, q->in.now.wall, serial);
-	if (serial == 0 || serial > UINT32_MAX) {
+	if (wait != 0) {
+		answer_too_many(s, q, wait);
+	} else if (serial == 0 || serial > UINT32_MAX) {
 		s->count.malformed++;
 		answer_error(s, q, MPP_STATUS_MALFORMED,
 			     "a request needs a Serial of 1 or more");

@@ -88,6 +88,7 @@ bool mpp_service_device_next(const mpp_service *s, const mpp_account_info *a,
 	d = device_at(&s->state, i);
 	out->suite = d->suite;
 	out->rights = d->rights & 0x7fu;
+	out->alarms = d->alarms;
 	out->index = i;
 	if (mpp_udf_key(&s->crypto, d->suite, d->key, out->udf) != MPP_OK)
 		memset(out->udf, 0, sizeof(out->udf));

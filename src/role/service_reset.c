@@ -8,14 +8,14 @@
  * service did not make decrypt to no slot, so strangers get nothing. */
 #include "role/service.h"
 
+#include "base/bucket.h"
+
 enum {
 	RESET_MIN_IN = 64, /* shorter packets are not answered */
 	RANDOM_MIN = 16,
 	RANDOM_SPREAD = 9, /* 16..24 */
 	INTERVAL_MS = 100, /* one in this time for each prefix, */
 	BURST_MS = 2000,   /* as many at once as make up this time */
-	PREFIX_V4 = 3,     /* octets */
-	PREFIX_V6 = 7,
 };
 
 mpp_err service_reset_token(const struct mpp_service *s, struct stream st,
@@ -34,30 +34,12 @@ mpp_err service_reset_token(const struct mpp_service *s, struct stream st,
 	return err;
 }
 
-/* FNV-1a over the prefix, from a seed that nobody knows. */
-static unsigned bucket_of(const struct mpp_service *s, const mpp_addr *a)
-{
-	const unsigned n = a->family == 4 ? PREFIX_V4 : PREFIX_V6;
-	uint32_t h = s->state.hash_seed ^ 2166136261u;
-	unsigned i;
-
-	for (i = 0; i < n; i++)
-		h = (h ^ a->ip[i]) * 16777619u;
-	return (h ^ h >> 16) % RESET_BUCKETS;
-}
-
-/* A leaky bucket: the moment up to which everything is spent. */
 static bool may_answer(struct mpp_service *s, const mpp_addr *to, mpp_time now)
 {
-	uint32_t *spent = &s->reset_spent_ms[bucket_of(s, to)];
-	const uint32_t t = ms_of(now);
+	static const struct bucket bucket = {INTERVAL_MS, BURST_MS};
 
-	if ((int32_t)(*spent - t) < 0)
-		*spent = t;
-	if ((int32_t)(*spent - t) >= BURST_MS)
-		return false;
-	*spent += INTERVAL_MS;
-	return true;
+	return bucket_take(&bucket, &s->reset_spent_ms[service_prefix(s, to)],
+			   ms_of(now));
 }
 
 /* Random octets that look like the identifier of a packet. */

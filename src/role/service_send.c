@@ -24,6 +24,17 @@ void service_list_end(struct outgoing *o, struct wr *w)
 	o->w.cap = w->cap - w->n;
 }
 
+void service_list_retry(struct outgoing *o, bool json, uint32_t ms)
+{
+	struct wr list = service_list(o);
+
+	list.n = service_list_len(o) - 1; /* in place of the end */
+	ext_put_int(&list, EXT_RETRY_AFTER, ms);
+	ext_put_end(&list);
+	mpp_json_writer_init(&o->w, json ? MPP_JSON_TEXT : MPP_JSON_B,
+			     list.p + list.n, PACKET_PLAIN_MAX - list.n);
+}
+
 size_t service_list_len(const struct outgoing *o)
 {
 	return (size_t)(o->w.p - o->d->data) - PACKET_HEAD;

@@ -71,6 +71,16 @@ static void write_rights(mpp_json_writer *w, unsigned rights)
 	mpp_json_close(w);
 }
 
+static void write_alarms(mpp_json_writer *w, unsigned alarms)
+{
+	mpp_json_array(w, "alarms");
+	if ((alarms & MPP_ALARM_INSTANCES) != 0)
+		mpp_json_cstring(w, NULL, "instances");
+	if ((alarms & MPP_ALARM_REPLACED) != 0)
+		mpp_json_cstring(w, NULL, "replaced");
+	mpp_json_close(w);
+}
+
 static void write_device(mpp_json_writer *w, const struct web *web,
 			 const mpp_device_info *d)
 {
@@ -83,6 +93,7 @@ static void write_device(mpp_json_writer *w, const struct web *web,
 	mpp_json_cstring(w, "device", udf);
 	mpp_json_int(w, "suite", d->suite);
 	write_rights(w, d->rights);
+	write_alarms(w, d->alarms);
 	mpp_json_array(w, "connections");
 	while (mpp_service_connection_next(web->config.service, d, &cursor,
 					   web->now, &c))

@@ -211,6 +211,8 @@ def primitives():
     out["list"] = list_pieces({
         "Suites": SUITES_BOTH, "Timestamp": m.put_int(NOW_MS), 100: b"?",
         b"ab\xe3": b"\x00\xff"})
+    out["retry"] = list_pieces({
+        "Suites": SUITES_BOTH, "RetryAfter": m.put_int(10000)})
     out["params"] = list_pieces(
         {"Quantum": m.put_int(64), "Instance": INSTANCE}, m.PARAMS)
     block = (STREAM[0].to_bytes(4, "big"), STREAM[1].to_bytes(4, "big"))

@@ -871,6 +871,7 @@ class Client:
         self.notes = []        # publications not asked for yet
         self.flow = []         # names of what went over the wire
         self.tokens = []       # (token, shared secret) that came
+        self.extensions = {}   # of the newest ResponderComplete
 
     def open_socket(self, host=None):
         host = host or self.invitation.host
@@ -983,7 +984,7 @@ class Client:
         if answer.kind != R_COMPLETE or answer.extensions:
             raise Bad(f"type {answer.kind} instead of ResponderComplete")
         reader = Reader(noise.read2(answer.noise))
-        extensions = get_list(reader)
+        self.extensions = extensions = get_list(reader)
         if offered is not None and offered != extensions["Suites"]:
             raise Bad("the Challenge offered other suites: forged")
         self.flow.append("ResponderComplete")

@@ -260,6 +260,18 @@ static bool check_list(void)
 	       stamp == now_ms && written(&w, get("list"));
 }
 
+/* What a refusal begins with. */
+static bool check_retry(void)
+{
+	uint8_t out[64];
+	struct wr w = wr_init(out, sizeof(out));
+
+	ext_put(&w, EXT_SUITES, "\x01\x02", 2);
+	ext_put_int(&w, EXT_RETRY_AFTER, 10000);
+	ext_put_end(&w);
+	return written(&w, get("retry"));
+}
+
 static bool check_params(void)
 {
 	mpp_bytes in = get("params");
@@ -1507,7 +1519,7 @@ static bool (*const checks[])(void) = {
 	check_exchange, check_responder,    check_refusal,    check_packets,
 	check_nonce,    check_messages,     check_stores,     check_service,
 	check_reset,    check_token,        check_ticket,     check_large,
-	check_minted,
+	check_minted,   check_retry,
 };
 enum { CHECKS = sizeof(checks) / sizeof(checks[0]) };
 
@@ -1542,6 +1554,7 @@ TEST(complete)
 TEST(exchange)
 TEST(responder)
 TEST(refusal)
+TEST(retry)
 TEST(reset)
 TEST(packets)
 TEST(nonce)
@@ -1616,6 +1629,7 @@ int main(void)
 		cmocka_unit_test(test_exchange),
 		cmocka_unit_test(test_responder),
 		cmocka_unit_test(test_refusal),
+		cmocka_unit_test(test_retry),
 		cmocka_unit_test(test_reset),
 		cmocka_unit_test(test_packets),
 		cmocka_unit_test(test_nonce),

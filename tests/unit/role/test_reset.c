@@ -160,7 +160,7 @@ static void test_bucket(void **state)
 	world_subscribed(&w, alice, 0, 1);
 	world_stop_service(&w);
 	world_start_service(&w);
-	for (i = 0; i < 1000; i++) {
+	for (i = 0; i <= 1000; i++) {
 		from.ip[3] = (uint8_t)i;
 		put(last_in.data, last_in.len, from, &out);
 		answered += out.n != 0;
