@@ -89,6 +89,15 @@ static mpp_addr some_address(struct sim *s)
 	return a;
 }
 
+/* From the address of a device: under a reply id of its own, because the
+ * answer is seen in that device's network, and a first packet of a device that
+ * is answered in two would join them. */
+static mpp_addr own_address(struct sim *s, struct datagram *g)
+{
+	random_bytes(&s->hostile, g->data + REPLY_ID_AT, REPLY_ID);
+	return nat_seen(&s->d[rng_below(&s->hostile, s->p.devices)]);
+}
+
 /* A copy of what passed, or one of its own; a Hello with a fresh reply id. */
 static const struct datagram *choose(struct sim *s)
 {
@@ -116,7 +125,9 @@ void flood_due(struct sim *s)
 		return;
 	}
 	g = *choose(s);
-	from = some_address(s);
+	from = s->p.flood_own != 0 && rng_chance(&s->hostile, s->p.flood_own)
+		       ? own_address(s, &g)
+		       : some_address(s);
 	g.to_service = g.handshake = true;
 	g.origin = ++s->origin;
 	s->n.flooded++;

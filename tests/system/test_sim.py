@@ -92,6 +92,22 @@ def test_seeds(scenario):
             assert r[name] == 0, name
 
 
+def test_a_flood_from_their_own_addresses_hinders_nobody():
+    """First packets at 500 a second, half of them from the addresses of the
+    devices, while these restart and have to connect: they hear of everything
+    no later than twice as late as without it."""
+    words = ["calm", "--seeds", "2", "--set", "duration=5m", "--set",
+             "restart=30s", "--set", "publish=500ms"]
+    quiet = good(*words)
+    flooded = good(*words, "--set", "flood=2ms", "--set", "flood-own=50%")
+    assert quiet["flooded"] == 0 and flooded["flooded"] > 200000
+    assert quiet["connects"] > 40 and flooded["connects"] > 40
+    assert flooded["challenges"] > 100000 and flooded["losts"] == 0
+    assert flooded["p99_us"] <= 2 * quiet["p99_us"]
+    # A copy that is quicker than a first packet costs one attempt.
+    assert flooded["missing_max_us"] <= 2 * quiet["missing_max_us"] + 2e6
+
+
 def test_ladder():
     """Every loss with every round trip behind every kind of NAT."""
     r = good("ladder", "--seeds", LADDER_SEEDS)
