@@ -699,7 +699,7 @@ static void test_unconfirmed(void **state)
 		world_device(&w, 0, alice, MPP_MODE_SUBSCRIBE);
 		give(0, MESH);
 		world_connect(&w, 0);
-		world_run(&w, 50000);
+		world_run(&w, 100000);
 	}
 	assert_int_equal(count()->tickets, 70);
 	assert_int_equal(used("half_open"), 64);
