@@ -127,6 +127,19 @@ void mpp_client_connect(mpp_client *c, mpp_instant now);
  * long as it comes. (docs/protocol.md section 8) */
 void mpp_client_moved(mpp_client *c, mpp_instant now);
 
+/** A datagram for another address of the service than the one that
+ * mpp_client_send() is for, while that one does not answer: a Hello of its own,
+ * which says nothing of the device and costs no Timestamp and no token. Send it
+ * once. What comes back is for mpp_client_receive(), too; when that says MPP_OK
+ * this address has answered, before all others: everything that is sent from
+ * then on is for it, and nothing counts that comes from another one.
+ * (docs/protocol.md section 5.11)
+ * @param out lent, at least MPP_PACKET_MAX
+ * @retval MPP_ERR_STATE    it is not connecting, or a connection serves
+ * @retval MPP_ERR_NOSPACE  out is too small
+ * @retval MPP_ERR_CRYPTO   no random octets */
+MPP_MUSTCHECK mpp_err mpp_client_probe(mpp_client *c, mpp_buf *out);
+
 /** A datagram from the service. @param in borrowed, changed.
  * @return why it was dropped, or MPP_OK */
 mpp_err mpp_client_receive(mpp_client *c, mpp_buf in, mpp_instant now);

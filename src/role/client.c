@@ -290,6 +290,7 @@ void client_restart(struct mpp_client *c, mpp_time now)
 	c->renewing = false;
 	keepalive_stop(&c->keepalive);
 	mem_wipe(c->attempts, sizeof(c->attempts));
+	c->n_probes = 0;
 	mem_wipe(link_next(c), sizeof(struct link));
 	c->failures = 0;
 	c->cookie_len = 0;
@@ -431,6 +432,8 @@ mpp_err mpp_client_receive(mpp_client *c, mpp_buf in, mpp_instant now)
 			return client_answer(c, &c->attempts[i],
 					     (mpp_bytes){in.p, in.len}, now);
 	}
+	if (client_probe_find(c, (mpp_bytes){in.p, in.len}))
+		return client_probe_answer(c, (mpp_bytes){in.p, in.len}, now);
 	if (in.len >= RESET_MIN && in.len <= RESET_MAX)
 		return take_reset(c, in, now.mono);
 	if (in.len < PACKET_OVERHEAD)

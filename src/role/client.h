@@ -25,6 +25,7 @@
 
 enum {
 	ATTEMPTS = 2, /* the last two are waited for */
+	PROBES = 16,  /* and so many Hellos to other addresses */
 	EVENTS = 8,
 	EVENTS_SPARE = 3, /* kept free for what is not a publication */
 	REQUESTS = 4,
@@ -191,7 +192,9 @@ struct mpp_client {
 	bool want_save, saving; /* event to give; waiting for saved() */
 
 	struct attempt attempts[ATTEMPTS];
-	unsigned newest;     /* of them */
+	unsigned newest; /* of them */
+	uint8_t probes[PROBES][REPLY_ID_LEN];
+	unsigned n_probes;   /* sent; the last PROBES are waited for */
 	unsigned failures;   /* for the back-off */
 	mpp_time attempt_at; /* when the next is due */
 	mpp_time not_before; /* it is not, after a loss */
@@ -271,6 +274,10 @@ mpp_err client_answer(struct mpp_client *c, struct attempt *a, mpp_bytes in,
 MPP_MUSTCHECK mpp_err client_attempt(struct mpp_client *c, mpp_instant now,
 				     mpp_buf *out);
 mpp_time client_attempt_deadline(const struct mpp_client *c);
+/* Does this answer a probe? */
+bool client_probe_find(const struct mpp_client *c, mpp_bytes in);
+mpp_err client_probe_answer(struct mpp_client *c, mpp_bytes in,
+			    mpp_instant now);
 
 /* RetryAfter of what was read last, in ms; 0: it says nothing. */
 uint64_t client_retry_after(const struct mpp_client *c);

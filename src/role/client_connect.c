@@ -29,18 +29,13 @@ static bool cookie_good(const struct mpp_client *c, mpp_time now)
 	       !time_due(time_plus(c->cookie_at, COOKIE_LIFE_US), now);
 }
 
-static mpp_err fresh_ids(struct mpp_client *c, struct attempt *a)
+static mpp_err fresh_id(struct mpp_client *c, uint8_t id[STREAM_ID_LEN])
 {
 	mpp_err err;
 
 	do {
-		err = c->crypto.ops->random(c->crypto.ctx, a->reply_id,
-					    REPLY_ID_LEN);
-		if (err == MPP_OK)
-			err = c->crypto.ops->random(c->crypto.ctx, a->client_id,
-						    16);
-	} while (err == MPP_OK && (!streamid_usable(a->reply_id) ||
-				   !streamid_usable(a->client_id)));
+		err = c->crypto.ops->random(c->crypto.ctx, id, STREAM_ID_LEN);
+	} while (err == MPP_OK && !streamid_usable(id));
 	return err;
 }
 
@@ -133,12 +128,12 @@ static mpp_err put_ticket(struct mpp_client *c, struct attempt *a, struct wr *w)
 	return put_noise(c, a, w);
 }
 
-static void put_hello(const struct mpp_client *c, const struct attempt *a,
-		      struct wr *w)
+static void put_hello(const struct mpp_client *c,
+		      const uint8_t reply_id[REPLY_ID_LEN], struct wr *w)
 {
 	uint8_t suite = (uint8_t)c->suite;
 
-	connect_begin_initiator(w, RUD_INIT_HELLO, 0, a->reply_id);
+	connect_begin_initiator(w, RUD_INIT_HELLO, 0, reply_id);
 	ext_put(w, EXT_SUITES, &suite, 1);
 	ext_put_end(w);
 	wr_int(w, 0);
@@ -154,11 +149,13 @@ static mpp_err write_attempt(struct mpp_client *c, uint8_t type,
 	c->newest = (c->newest + 1) % ATTEMPTS;
 	a = &c->attempts[c->newest];
 	mem_wipe(a, sizeof(*a));
-	err = fresh_ids(c, a);
+	err = fresh_id(c, a->reply_id);
+	if (err == MPP_OK)
+		err = fresh_id(c, a->client_id);
 	a->type = type;
 	a->sent = now.mono;
 	if (err == MPP_OK && type == RUD_INIT_HELLO)
-		put_hello(c, a, &w);
+		put_hello(c, a->reply_id, &w);
 	else if (err == MPP_OK && type == RUD_INIT_TICKET)
 		err = put_ticket(c, a, &w);
 	else if (err == MPP_OK)
@@ -291,18 +288,24 @@ static mpp_err key_changed(struct mpp_client *c, const uint8_t udf[MPP_UDF_LEN])
 	return MPP_ERR_KEY_CHANGED;
 }
 
-static mpp_err check_key(struct mpp_client *c, const uint8_t *key)
+static bool key_expected(const struct mpp_client *c, const uint8_t *key,
+			 const uint8_t udf[MPP_UDF_LEN])
+{
+	return c->have_key
+		       ? memcmp(key, c->service_key, mpp_dh_len(c->suite)) == 0
+		       : pinned(c, udf);
+}
+
+static mpp_err check_key(struct mpp_client *c, const uint8_t *key, bool probe)
 {
 	uint8_t udf[MPP_UDF_LEN];
-	size_t len = mpp_dh_len(c->suite);
 	mpp_err err = mpp_udf_key(&c->crypto, c->suite, key, udf);
 
-	if (err != MPP_OK)
+	if (err != MPP_OK || key_expected(c, key, udf))
 		return err;
-	if (c->have_key ? memcmp(key, c->service_key, len) != 0
-			: !pinned(c, udf))
-		return key_changed(c, udf);
-	return MPP_OK;
+	/* That one of several addresses is wrong is told when it is the turn
+	 * of this one: the others may be right. */
+	return probe ? MPP_ERR_KEY_CHANGED : key_changed(c, udf);
 }
 
 static mpp_err read_challenge(const struct mpp_client *c,
@@ -325,7 +328,8 @@ static mpp_err read_challenge(const struct mpp_client *c,
 	return MPP_OK;
 }
 
-static mpp_err take_challenge(struct mpp_client *c, struct attempt *a,
+/* type: of what it answers. */
+static mpp_err take_challenge(struct mpp_client *c, uint8_t type, bool probe,
 			      mpp_instant now)
 {
 	const struct ext *e = &c->in.ext;
@@ -333,13 +337,14 @@ static mpp_err take_challenge(struct mpp_client *c, struct attempt *a,
 	mpp_err err = read_challenge(c, &c->in, &key);
 
 	if (err == MPP_OK)
-		err = check_key(c, key);
-	if (err == MPP_OK && a->type == RUD_INIT_TICKET &&
+		err = check_key(c, key, probe);
+	if (err == MPP_OK && type == RUD_INIT_TICKET &&
 	    c->token_state != CLIENT_TOKEN_USED)
 		err = MPP_ERR_STATE; /* not used any more */
 	if (err != MPP_OK)
 		return err;
-	c->cookie_ticket = a->type == RUD_INIT_TICKET;
+	c->n_probes = 0; /* one address has answered */
+	c->cookie_ticket = type == RUD_INIT_TICKET;
 	if (!c->have_key && !c->cookie_ticket) {
 		memcpy(c->offered_key, key, mpp_dh_len(c->suite));
 		c->offered = true;
@@ -350,7 +355,7 @@ static mpp_err take_challenge(struct mpp_client *c, struct attempt *a,
 	c->suites_len = e->v[EXT_SUITES].len;
 	memcpy(c->suites, e->v[EXT_SUITES].p, c->suites_len);
 	/* One Challenge asks for one attempt at once; repeated ones wait. */
-	if (a->type == RUD_INIT_COMPLETE ||
+	if (type == RUD_INIT_COMPLETE ||
 	    (c->cookie_ticket && c->ticket_challenged))
 		return MPP_OK;
 	c->ticket_challenged = c->cookie_ticket;
@@ -615,6 +620,7 @@ static mpp_err take_complete(struct mpp_client *c, struct attempt *a,
 		return err;
 	take_first(c, message);
 	mem_wipe(c->attempts, sizeof(c->attempts));
+	c->n_probes = 0;
 	c->state = CLIENT_CONFIRMING;
 	return MPP_OK;
 }
@@ -634,7 +640,7 @@ mpp_err client_answer(struct mpp_client *c, struct attempt *a, mpp_bytes in,
 		take_hint(c, a);
 		return MPP_OK; /* a hint; the real answer is waited for */
 	case RUD_RESP_CHALLENGE:
-		err = take_challenge(c, a, now);
+		err = take_challenge(c, a->type, false, now);
 		if (err == MPP_OK)
 			take_hint(c, a);
 		return err;
@@ -645,4 +651,58 @@ mpp_err client_answer(struct mpp_client *c, struct attempt *a, mpp_bytes in,
 	default:
 		return MPP_ERR_TYPE;
 	}
+}
+
+/* ---- other addresses ---- */
+
+mpp_err mpp_client_probe(mpp_client *c, mpp_buf *out)
+{
+	uint8_t *id = c->probes[c->n_probes % PROBES];
+	struct wr w = wr_init(out->p, MPP_PACKET_MAX);
+	mpp_err err;
+
+	if (out->cap < MPP_PACKET_MAX)
+		return MPP_ERR_NOSPACE;
+	out->len = 0;
+	if (c->state != CLIENT_CONNECTING || c->renewing)
+		return MPP_ERR_STATE;
+	err = fresh_id(c, id);
+	put_hello(c, id, &w);
+	connect_pad(&w);
+	if (err == MPP_OK)
+		err = w.err;
+	if (err != MPP_OK)
+		return err;
+	c->n_probes++;
+	out->len = w.n;
+	return MPP_OK;
+}
+
+bool client_probe_find(const struct mpp_client *c, mpp_bytes in)
+{
+	const unsigned n = c->n_probes < PROBES ? c->n_probes : PROBES;
+	unsigned i = 0;
+
+	while (i < n && memcmp(c->probes[i], in.p, REPLY_ID_LEN) != 0)
+		i++;
+	return i < n;
+}
+
+/* The attempts that are under way went to another address: what may still come
+ * from there does not count, because the cookie is good only here. */
+mpp_err client_probe_answer(struct mpp_client *c, mpp_bytes in, mpp_instant now)
+{
+	mpp_err err = connect_read_responder(in, &c->in);
+
+	if (c->state != CLIENT_CONNECTING)
+		return MPP_ERR_STATE;
+	if (err == MPP_OK && c->in.type != RUD_RESP_CHALLENGE)
+		err = MPP_ERR_TYPE;
+	if (err == MPP_OK)
+		err = take_challenge(c, RUD_INIT_HELLO, true, now);
+	if (err != MPP_OK)
+		return err;
+	mem_wipe(c->attempts, sizeof(c->attempts));
+	c->failures = 0;
+	return MPP_OK;
 }

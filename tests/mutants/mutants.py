@@ -10,6 +10,7 @@ SESSION = "role/test_session_corpus"
 ADMIT = "role/test_admit"
 REQUESTS = "role/test_requests"
 CHANGE = "role/test_change"
+PROBE = "role/test_probe"
 REMOVE = "role/test_account_remove"
 TICKET = "role/test_ticket"
 MINTER = "role/test_minter"
@@ -35,6 +36,14 @@ SIM_NAT = "mppsim nat"
 SIM_TOKENS = "mppsim tokens"
 
 MUTANTS = [
+    ("probe: what the other address says still counts", "src/role/client_connect.c",
+     "\tmem_wipe(c->attempts, sizeof(c->attempts));\n\tc->failures = 0;",
+     "\tc->failures = 0;", [PROBE]),
+    ("probe: a wrong key at one of several addresses ends it", "src/role/client_connect.c",
+     "return probe ? MPP_ERR_KEY_CHANGED : key_changed(c, udf);",
+     "(void)probe;\n\treturn key_changed(c, udf);", [PROBE]),
+    ("probe: a second answer counts", "src/role/client_connect.c",
+     "\tc->n_probes = 0; /* one address has answered */\n", "", [PROBE]),
     ("keepalive: the interval rises without proof", "src/role/client_keepalive.c",
      "\tif (k->state == KEEPALIVE_SILENT &&\n\t    time_due(time_plus(k->asked,",
      "\tif (k->state == KEEPALIVE_ASKED ||\n\t    time_due(time_plus(k->asked,",
