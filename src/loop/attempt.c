@@ -43,6 +43,7 @@ static void drop_resolve(mpp_loop *l)
 static void enter(mpp_loop *l, enum loop_phase phase, mpp_time deadline)
 {
 	drop_resolve(l);
+	loop_race_end(l);
 	l->attempt.phase = phase;
 	l->attempt.deadline = deadline;
 }
@@ -84,6 +85,14 @@ void loop_attempt_begin(mpp_loop *l, mpp_instant now)
 	resolve(l, now);
 }
 
+/* What is heard meanwhile lengthens it. */
+static void try_for(mpp_loop *l, uint64_t ms, mpp_instant now)
+{
+	l->attempt.latest =
+		later(now, (uint64_t)l->attempt.patience_ms * ROUNDS_HEARD);
+	enter(l, LOOP_TRY, later(now, ms));
+}
+
 /* Talk to the next address that has a socket, or pause. */
 static void try_next(mpp_loop *l, mpp_instant now)
 {
@@ -91,6 +100,7 @@ static void try_next(mpp_loop *l, mpp_instant now)
 	mpp_time due;
 	int fd = -1;
 
+	l->race.asked = 0;
 	while (fd < 0 && a->at < a->addresses.n) {
 		a->current = a->addresses.list[a->at++];
 		fd = loop_socket_open(&a->current);
@@ -108,24 +118,35 @@ static void try_next(mpp_loop *l, mpp_instant now)
 	due = mpp_client_deadline(l->client);
 	if (due.us != MPP_TIME_NEVER.us && due.us > now.mono.us)
 		now.mono = due;
-	a->latest = later(now, (uint64_t)a->patience_ms * ROUNDS_HEARD);
-	enter(l, LOOP_TRY, later(now, a->patience_ms));
+	/* The last that is asked beside it has as long to answer. */
+	try_for(l, a->patience_ms + (a->addresses.n - 1) * LOOP_RACE_STEP_MS,
+		now);
+	loop_race_begin(l, now);
 }
 
-/* The address that held last comes first, wherever it stands now. */
-static void prefer_good(struct loop_attempt *a)
+void loop_attempt_won(mpp_loop *l, int fd, const struct loop_address *address,
+		      mpp_instant now)
 {
-	struct loop_address first;
-	size_t i;
+	l->attempt.current = *address;
+	loop_use_socket(l, fd);
+	try_for(l, l->attempt.patience_ms, now);
+}
 
-	for (i = 0; i < a->addresses.n; i++) {
-		if (!loop_address_same(&a->addresses.list[i], &a->good))
-			continue;
-		first = a->addresses.list[0];
-		a->addresses.list[0] = a->addresses.list[i];
-		a->addresses.list[i] = first;
+/* The endpoint of the address that holds stands first from now on, also for
+ * the next process. What is not written is no harm: it is found again. */
+static void remember(mpp_loop *l)
+{
+	struct loop_state *s = &l->state;
+	const size_t place = l->attempt.current.endpoint;
+	struct loop_raise raise = {.first = s->endpoints};
+	mpp_loop_error ignored;
+
+	if (place == 0 || place >= s->n_endpoints)
 		return;
-	}
+	loop_state_first(s, &s->endpoints[place]);
+	l->attempt.current.endpoint = 0;
+	if (l->saves_key)
+		(void)!loop_state_raise(l->dir, s->instance, &raise, &ignored);
 }
 
 void loop_attempt_heard(mpp_loop *l, mpp_instant now)
@@ -135,7 +156,10 @@ void loop_attempt_heard(mpp_loop *l, mpp_instant now)
 
 	if (a->phase == LOOP_HOLD)
 		a->deadline = later(now, (uint64_t)a->hold_ms + HOLD_EXTRA_MS);
-	if (a->phase != LOOP_TRY || a->deadline.us > deadline.us)
+	if (a->phase != LOOP_TRY)
+		return;
+	loop_race_end(l);
+	if (a->deadline.us > deadline.us)
 		return;
 	a->deadline = deadline.us < a->latest.us ? deadline : a->latest;
 }
@@ -144,6 +168,7 @@ void loop_attempt_held(mpp_loop *l, mpp_instant now)
 {
 	struct loop_attempt *a = &l->attempt;
 
+	remember(l);
 	a->good = a->current;
 	a->patience_ms = PATIENCE_MS;
 	a->pause_ms = 0;
@@ -191,8 +216,9 @@ static bool take_resolved(mpp_loop *l, mpp_instant now)
 
 	if (!loop_resolve_take(a->resolve, &a->addresses))
 		return false;
-	prefer_good(a);
+	loop_addresses_order(&a->addresses, &a->good);
 	a->at = 0;
+	l->race.won = 0;
 	a->refusal = 0;
 	try_next(l, now);
 	return true;

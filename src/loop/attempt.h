@@ -9,7 +9,10 @@
  *    |  +---- time ---- PAUSE <--+               |
  *    +-------------------------------------------+
  *
- * OVER: refused for good, or closed; nothing is tried any more. */
+ * OVER: refused for good, or closed; nothing is tried any more.
+ *
+ * In TRY the other addresses are asked beside it (race.h); the first that
+ * answers takes the place of the one in use. */
 #ifndef LOOP_ATTEMPT_H
 #define LOOP_ATTEMPT_H
 
@@ -43,6 +46,9 @@ void loop_attempt_begin(mpp_loop *l, mpp_instant now);
 void loop_attempt_heard(mpp_loop *l, mpp_instant now); /* a packet was good */
 void loop_attempt_held(mpp_loop *l, mpp_instant now);  /* connected */
 void loop_attempt_lost(mpp_loop *l, mpp_instant now);
+/* This address answered first; fd is given. */
+void loop_attempt_won(mpp_loop *l, int fd, const struct loop_address *address,
+		      mpp_instant now);
 void loop_attempt_refused(mpp_loop *l, int number, mpp_instant now);
 void loop_attempt_wait(mpp_loop *l, uint32_t ms, mpp_instant now);
 void loop_attempt_pause(mpp_loop *l, mpp_instant now);

@@ -23,6 +23,7 @@ struct loop_endpoint {
 struct loop_address {
 	struct sockaddr_storage sa;
 	socklen_t len;
+	size_t endpoint; /* which of the state's it is one of */
 };
 
 /* "host", "host:port", "[IPv6]" or "[IPv6]:port".

@@ -83,6 +83,7 @@ mpp_err loop_new(const char *dir, mpp_loop **out, mpp_loop_error *e)
 	l->give_up = MPP_TIME_NEVER;
 	l->attempt.phase = LOOP_OVER;
 	l->attempt.deadline = MPP_TIME_NEVER;
+	l->race.at = MPP_TIME_NEVER;
 	l->epoll = epoll_create1(EPOLL_CLOEXEC);
 	l->timer = timerfd_create(CLOCK_BOOTTIME, TFD_NONBLOCK | TFD_CLOEXEC);
 	loop_network_open(l);
@@ -345,9 +346,8 @@ static void note_first_answer(mpp_loop *l, const mpp_client_event *ev,
 	if (ev->request != 0)
 		return;
 	set_hold(l, ev);
-	if (ev->more)
-		loop_attempt_held(l, now);
-	else
+	loop_attempt_held(l, now);
+	if (!ev->more)
 		loop_attempt_over(l);
 }
 
@@ -456,7 +456,8 @@ static bool tick(mpp_loop *l, mpp_instant now)
 static bool turn(mpp_loop *l, mpp_instant now)
 {
 	return loop_network_step(l, now) || receive_one(l, now) ||
-	       tick(l, now) || loop_attempt_step(l, now);
+	       loop_race_step(l, now) || tick(l, now) ||
+	       loop_attempt_step(l, now);
 }
 
 static uint64_t earliest(uint64_t a, uint64_t b)
@@ -471,6 +472,7 @@ static void arm(mpp_loop *l)
 	uint64_t us = client_due(l).us;
 
 	us = earliest(us, l->attempt.deadline.us);
+	us = earliest(us, l->race.at.us);
 	us = earliest(us, l->give_up.us);
 	us = earliest(us, l->network.at.us);
 	if (us != MPP_TIME_NEVER.us) {

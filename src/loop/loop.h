@@ -7,6 +7,7 @@
 
 #include "loop/attempt.h"
 #include "loop/network.h"
+#include "loop/race.h"
 #include "loop/state.h"
 
 struct mpp_loop {
@@ -27,6 +28,7 @@ struct mpp_loop {
 	mpp_time give_up;
 	mpp_time ticked; /* when the client was last ticked */
 	struct loop_attempt attempt;
+	struct loop_race race;
 	struct loop_network network;
 	mpp_err failed; /* sticky */
 	mpp_loop_error error;

@@ -113,6 +113,8 @@ static bool moved(mpp_loop *l, mpp_instant now)
 	}
 	loop_use_socket(l, fd);
 	mpp_client_moved(l->client, now);
+	if (l->attempt.phase == LOOP_TRY)
+		loop_race_begin(l, now); /* those asked were of the old one */
 	l->network.moved = now.mono;
 	return true;
 }

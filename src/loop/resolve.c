@@ -41,7 +41,7 @@ static void let_go(struct loop_resolve *r)
 }
 
 static void add_address(struct loop_addresses *found,
-			const struct addrinfo *info)
+			const struct addrinfo *info, size_t endpoint)
 {
 	struct loop_address *a = &found->list[found->n];
 	size_t i;
@@ -51,6 +51,7 @@ static void add_address(struct loop_addresses *found,
 	memset(a, 0, sizeof(*a));
 	memcpy(&a->sa, info->ai_addr, info->ai_addrlen);
 	a->len = info->ai_addrlen;
+	a->endpoint = endpoint;
 	for (i = 0; i < found->n; i++) {
 		if (loop_address_same(a, &found->list[i]))
 			return;
@@ -72,9 +73,9 @@ static int look_up(const struct loop_endpoint *ep, int flags,
 	return getaddrinfo(ep->host, port, &hints, list);
 }
 
-static void resolve_one(struct loop_resolve *r, const struct loop_endpoint *ep,
-			int flags)
+static void resolve_one(struct loop_resolve *r, size_t i, int flags)
 {
+	const struct loop_endpoint *ep = &r->eps[i];
 	struct addrinfo *list, *at;
 	const int code = look_up(ep, flags, &list);
 
@@ -86,7 +87,7 @@ static void resolve_one(struct loop_resolve *r, const struct loop_endpoint *ep,
 		return;
 	}
 	for (at = list; at != NULL; at = at->ai_next)
-		add_address(&r->found, at);
+		add_address(&r->found, at, i);
 	freeaddrinfo(list);
 }
 
@@ -109,7 +110,7 @@ static void *run(void *arg)
 	size_t i;
 
 	for (i = 0; i < r->n_eps; i++)
-		resolve_one(r, &r->eps[i], 0);
+		resolve_one(r, i, 0);
 	finish(r);
 	let_go(r);
 	return NULL;
@@ -143,7 +144,7 @@ static bool resolve_numeric(struct loop_resolve *r)
 	size_t i;
 
 	for (i = 0; i < r->n_eps; i++)
-		resolve_one(r, &r->eps[i], AI_NUMERICHOST);
+		resolve_one(r, i, AI_NUMERICHOST);
 	if (r->n_unknown == 0 && r->found.n > 0)
 		return true;
 	r->n_unknown = 0;
@@ -199,4 +200,34 @@ void loop_resolve_drop(struct loop_resolve *r)
 {
 	if (r != NULL)
 		let_go(r);
+}
+
+/* Move one place to another one before it; what is between moves up. */
+static void bring(struct loop_addresses *a, size_t from, size_t to)
+{
+	const struct loop_address moved = a->list[from];
+
+	for (; from > to; from--)
+		a->list[from] = a->list[from - 1];
+	a->list[to] = moved;
+}
+
+void loop_addresses_order(struct loop_addresses *addresses,
+			  const struct loop_address *good)
+{
+	struct loop_address *list = addresses->list;
+	size_t i, to;
+
+	for (i = 0; i < addresses->n; i++) {
+		if (loop_address_same(&list[i], good))
+			bring(addresses, i, 0);
+	}
+	for (to = 1; to < addresses->n; to++) {
+		for (i = to; i < addresses->n; i++) {
+			if (list[i].sa.ss_family != list[to - 1].sa.ss_family)
+				break;
+		}
+		if (i < addresses->n)
+			bring(addresses, i, to);
+	}
 }

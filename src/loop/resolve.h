@@ -31,6 +31,12 @@ int loop_resolve_fd(const struct loop_resolve *r);
 /* Done? Then all addresses, in the endpoints' order, each once. */
 bool loop_resolve_take(struct loop_resolve *r, struct loop_addresses *out);
 
+/* The order in which they are tried: first the one that held last (len 0:
+ * none), then IPv6 and IPv4 in turn, so that a family that is dead costs one
+ * step and not one for each address (RFC 8305); within a family as before. */
+void loop_addresses_order(struct loop_addresses *addresses,
+			  const struct loop_address *good);
+
 /* Forget it, done or not; NULL is harmless. */
 void loop_resolve_drop(struct loop_resolve *r);
 

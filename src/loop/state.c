@@ -369,6 +369,21 @@ static void set_token(struct loop_state *held, const struct loop_raise *raise)
 	       sizeof(held->token_secret));
 }
 
+void loop_state_first(struct loop_state *s, const struct loop_endpoint *ep)
+{
+	const struct loop_endpoint first = *ep;
+	size_t i = 0;
+
+	while (i < s->n_endpoints &&
+	       (s->endpoints[i].port != first.port ||
+		strcmp(s->endpoints[i].host, first.host) != 0))
+		i++;
+	if (i == s->n_endpoints)
+		return;
+	memmove(&s->endpoints[1], s->endpoints, i * sizeof(first));
+	s->endpoints[0] = first;
+}
+
 static mpp_err raise_held(const struct place *p,
 			  const uint8_t instance[MPP_INSTANCE_LEN],
 			  const struct loop_raise *raise,
@@ -388,6 +403,8 @@ static mpp_err raise_held(const struct place *p,
 		memcpy(held->service_key, raise->service_key,
 		       mpp_dh_len(raise->service_suite));
 	}
+	if (raise->first != NULL)
+		loop_state_first(held, raise->first);
 	if (raise->has_token)
 		set_token(held, raise);
 	return place_write(p, held);

@@ -58,10 +58,16 @@ struct loop_raise {
 	uint64_t timestamp_ms; /* the higher one is kept */
 	int service_suite;     /* 0: keep what is there */
 	const uint8_t *service_key;
+	const struct loop_endpoint *first; /* to stand first, if it is there
+					    still; NULL: as they are */
 	bool has_token; /* the token becomes this one; empty: erased */
 	mpp_bytes token;
 	const uint8_t *token_secret;
 };
+
+/* Bring an endpoint to the front; the others keep their order. One that is not
+ * there changes nothing. */
+void loop_state_first(struct loop_state *s, const struct loop_endpoint *ep);
 
 /* Errors: NOTFOUND (the file is gone), EXISTS (it is another instance's now),
  * SYNTAX (as load), IO. */

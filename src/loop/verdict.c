@@ -118,13 +118,15 @@ void loop_verdict(mpp_loop *l, const mpp_client_event *ev)
 }
 
 /* "a:1, b:2" of the addresses that were tried. */
-static void list_tried(const struct loop_attempt *a, char *out, size_t cap)
+static void list_tried(const mpp_loop *l, char *out, size_t cap)
 {
+	const struct loop_attempt *a = &l->attempt;
+	const size_t tried = a->at + l->race.asked;
 	char text[LOOP_ENDPOINT_TEXT];
 	size_t i, n = 0;
 
 	out[0] = '\0';
-	for (i = 0; i < a->at && n < cap; i++) {
+	for (i = 0; i < tried && n < cap; i++) {
 		loop_address_text(&a->addresses.list[i], text);
 		n += (size_t)snprintf(out + n, cap - n, "%s%s",
 				      i == 0 ? "" : ", ", text);
@@ -146,7 +148,7 @@ mpp_err loop_verdict_timeout(mpp_loop *l)
 				 a->addresses.why[0] != '\0'
 					 ? a->addresses.why
 					 : "the resolver did not answer");
-	list_tried(a, tried, sizeof(tried));
+	list_tried(l, tried, sizeof(tried));
 	return loop_fail(&l->error, MPP_ERR_TIMEOUT, EX_TEMPFAIL,
 			 "no answer from %s within %g s%s%s: is the service "
 			 "running, and may UDP pass?",

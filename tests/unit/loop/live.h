@@ -23,6 +23,10 @@ enum {
 	LIVE_SLOTS = 32,
 	LIVE_STEP_MS = 5,
 	LIVE_PIN_TEXT = 80,
+	LIVE_TYPE_AT = 16, /* docs/protocol.md section 5.3 */
+	LIVE_TYPES = 256,
+	LIVE_HELLO = 2,
+	LIVE_EXCHANGE = 3,
 };
 
 struct live {
@@ -32,7 +36,9 @@ struct live {
 	pthread_mutex_t lock;
 	pthread_t thread;
 	atomic_bool stop;
-	atomic_bool deaf; /* drop all that comes: a dead service */
+	atomic_bool deaf;             /* drop all that comes: a dead service */
+	atomic_bool sham;             /* only Hello is answered */
+	atomic_uint came[LIVE_TYPES]; /* connection datagrams, by type */
 	int fd;
 	uint16_t port;
 	char pin[LIVE_PIN_TEXT];
@@ -77,7 +83,10 @@ static void live_receive(struct live *v, mpp_outbox *out, mpp_instant now)
 	const ssize_t n = recvfrom(v->fd, room, sizeof(room), MSG_DONTWAIT,
 				   (struct sockaddr *)&sa, &len);
 
-	if (n < 0 || atomic_load(&v->deaf))
+	if (n <= LIVE_TYPE_AT || atomic_load(&v->deaf))
+		return;
+	atomic_fetch_add(&v->came[room[LIVE_TYPE_AT]], 1);
+	if (atomic_load(&v->sham) && room[LIVE_TYPE_AT] != LIVE_HELLO)
 		return;
 	memcpy(from.ip, &sa.sin_addr, 4);
 	from.port = ntohs(sa.sin_port);
@@ -219,8 +228,8 @@ static void live_invite(struct live *v, const char *account, uint8_t octet,
 	(void)pthread_mutex_unlock(&v->lock);
 }
 
-static uint64_t live_publish(struct live *v, const char *account,
-			     const char *store, uint64_t index)
+static inline uint64_t live_publish(struct live *v, const char *account,
+				    const char *store, uint64_t index)
 {
 	const mpp_store_status status = {live_bytes(store), index, {NULL, 0}};
 	mpp_published done;

@@ -110,6 +110,27 @@ static void test_another_address(void **state)
 	assert_int_equal(l.epoll, before);
 }
 
+/* Those that were asked from the old network are asked again, but not while a
+ * connection holds. */
+static void test_another_address_while_it_tries(void **state)
+{
+	(void)state;
+	l.attempt.addresses.n = 2;
+	l.attempt.phase = LOOP_HOLD;
+	l.race.asked = 1;
+	use_socket_from("127.0.0.2");
+	l.network.at.us = 1000;
+	assert_true(loop_network_step(&l, at(1000)));
+	assert_int_equal(l.race.asked, 1);
+	l.network.moved.us = 0;
+	l.attempt.phase = LOOP_TRY;
+	use_socket_from("127.0.0.2");
+	l.network.at.us = 2000;
+	assert_true(loop_network_step(&l, at(2000)));
+	assert_int_equal(l.race.asked, 0);
+	assert_int_equal(l.race.at.us, 2000 + LOOP_RACE_STEP_MS * 1000);
+}
+
 static void test_the_same_address(void **state)
 {
 	int fd;
@@ -158,6 +179,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(test_another_address),
+		CASE(test_another_address_while_it_tries),
 		CASE(test_the_same_address),
 		CASE(test_nothing_to_compare),
 		CASE(test_without_netlink),

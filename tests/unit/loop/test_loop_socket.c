@@ -171,6 +171,60 @@ static void addresses_are_resolved_at_once_in_order(void **state)
 	assert_false(found.all_unknown);
 }
 
+static void assert_order(const char *const *in, size_t n, const char *good,
+			 const char *const *want)
+{
+	struct loop_endpoint eps[LOOP_ENDPOINTS_MAX];
+	struct loop_addresses found, one = {.n = 0};
+	struct loop_resolve *r;
+	char text[LOOP_ENDPOINT_TEXT];
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		eps[i] = endpoint(in[i]);
+	assert_int_equal(loop_resolve_start(eps, n, &r), MPP_OK);
+	assert_true(loop_resolve_take(r, &found));
+	loop_resolve_drop(r);
+	if (good != NULL) {
+		eps[0] = endpoint(good);
+		assert_int_equal(loop_resolve_start(eps, 1, &r), MPP_OK);
+		assert_true(loop_resolve_take(r, &one));
+		loop_resolve_drop(r);
+	}
+	loop_addresses_order(&found, &one.list[0]);
+	assert_int_equal(found.n, n);
+	for (i = 0; i < n; i++) {
+		loop_address_text(&found.list[i], text);
+		assert_string_equal(text, want[i]);
+		/* Where it came from goes with it. */
+		assert_string_equal(text, in[found.list[i].endpoint]);
+	}
+}
+
+static void families_take_turns_behind_the_one_that_held(void **state)
+{
+	static const char *const in[] = {"[2001:db8::1]:1", "[2001:db8::2]:1",
+					 "[2001:db8::3]:1", "192.0.2.1:1",
+					 "192.0.2.2:1"};
+	static const char *const plain[] = {"[2001:db8::1]:1", "192.0.2.1:1",
+					    "[2001:db8::2]:1", "192.0.2.2:1",
+					    "[2001:db8::3]:1"};
+	static const char *const held4[] = {"192.0.2.2:1", "[2001:db8::1]:1",
+					    "192.0.2.1:1", "[2001:db8::2]:1",
+					    "[2001:db8::3]:1"};
+	static const char *const held6[] = {"[2001:db8::2]:1", "192.0.2.1:1",
+					    "[2001:db8::1]:1", "192.0.2.2:1",
+					    "[2001:db8::3]:1"};
+
+	(void)state;
+	assert_order(in, 5, NULL, plain);
+	assert_order(in, 5, "192.0.2.2:1", held4);
+	assert_order(in, 5, "[2001:db8::2]:1", held6);
+	assert_order(in, 5, "192.0.2.9:1", plain); /* not there any more */
+	assert_order(in, 3, NULL, in);             /* one family */
+	assert_order(in, 1, NULL, in);
+}
+
 static void a_name_is_resolved_in_the_background(void **state)
 {
 	const struct loop_endpoint eps[] = {endpoint("localhost:9"),
@@ -251,6 +305,7 @@ int main(void)
 		cmocka_unit_test(only_the_service_is_heard),
 		cmocka_unit_test(a_port_without_a_service_refuses),
 		cmocka_unit_test(addresses_are_resolved_at_once_in_order),
+		cmocka_unit_test(families_take_turns_behind_the_one_that_held),
 		cmocka_unit_test(a_name_is_resolved_in_the_background),
 		cmocka_unit_test(a_name_that_is_unknown_says_so),
 		cmocka_unit_test(who_does_not_wait_for_a_name_loses_nothing),
