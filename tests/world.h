@@ -58,6 +58,7 @@ struct world_device {
 	uint8_t token[MPP_TOKEN_MAX], token_secret[MPP_TOKEN_SECRET_LEN];
 	size_t token_len;
 	unsigned n_tokens; /* saved */
+	unsigned n_learnt; /* so often; it is kept in config */
 	struct told told[WORLD_EVENTS];
 	size_t n_told;
 	bool deaf; /* takes no events */
@@ -257,6 +258,10 @@ static inline void world_save(struct world_device *d,
 	d->saved_ms = ev->timestamp_ms;
 	d->have_key = ev->have_service_key;
 	memcpy(d->key, ev->service_key, MPP_DH_MAX);
+	if (ev->have_learnt) {
+		memcpy(d->config.learnt, ev->learnt, sizeof(d->config.learnt));
+		d->n_learnt++;
+	}
 	if (!ev->have_token)
 		return;
 	d->token_len = ev->token.len;

@@ -43,6 +43,15 @@ typedef enum mpp_client_mode {
 
 enum { MPP_PINS_MAX = 4, MPP_FILTER_MAX = 32 };
 
+enum { MPP_NETWORK_LEN = 8, MPP_NETWORKS_MAX = 8 };
+
+/** What was learnt in a network of how long a path lasts in silence there. */
+typedef struct mpp_client_learnt {
+	uint8_t network[MPP_NETWORK_LEN]; /**< zeros: nothing here */
+	uint32_t low_ms;                  /**< it lasted so long, and */
+	uint32_t high_ms;                 /**< not so long; 0: none known */
+} mpp_client_learnt;
+
 typedef struct mpp_client_config {
 	mpp_client_mode mode;
 	mpp_bytes account;                 /**< copied; 1..255 octets */
@@ -77,6 +86,13 @@ typedef struct mpp_client_config {
 	/** Heartbeat after this silence; 0: what the path is found to last, at
 	 * least 14 s and at most three quarters of the lease. */
 	uint32_t keepalive_ms;
+	/** The network where it begins: any octets by which the application
+	 * will know it again; zeros: unknown, or said later by
+	 * mpp_client_network(). */
+	uint8_t network[MPP_NETWORK_LEN];
+	/** From the last MPP_EV_SAVE that had it; zeroed: none. It is asked
+	 * for, not believed: what cannot be is left out. */
+	mpp_client_learnt learnt[MPP_NETWORKS_MAX];
 	uint32_t renew_s;       /**< make fresh keys within this time [86400],
 				10..604800; after twice as long the old
 				ones are not used */
@@ -140,6 +156,14 @@ void mpp_client_moved(mpp_client *c, mpp_instant now);
  * @retval MPP_ERR_CRYPTO   no random octets */
 MPP_MUSTCHECK mpp_err mpp_client_probe(mpp_client *c, mpp_buf *out);
 
+/** The device is in this network now, or it has become known which one it is;
+ * zeros: unknown. Of another network than before nothing is taken along of how
+ * long a path lasts: what was learnt there before is asked for first, and
+ * believed when it is proved again. Call it before mpp_client_moved(), when
+ * both are due. Useless unless the configuration's keepalive_ms is 0. */
+void mpp_client_network(mpp_client *c, const uint8_t network[MPP_NETWORK_LEN],
+			mpp_instant now);
+
 /** A datagram from the service. @param in borrowed, changed.
  * @return why it was dropped, or MPP_OK */
 mpp_err mpp_client_receive(mpp_client *c, mpp_buf in, mpp_instant now);
@@ -157,8 +181,8 @@ void mpp_client_tick(mpp_client *c, mpp_instant now);
 typedef enum mpp_client_event_kind {
 	MPP_EV_SAVE = 1,    /**< write timestamp_ms (and the service key, when
 				 have_service_key; and the token, when
-				 have_token) durably, then call
-				 mpp_client_saved(); no attempt to connect is
+				 have_token; and learnt, when have_learnt)
+				 durably, then call mpp_client_saved(); no attempt to connect is
 				 sent before */
 	MPP_EV_CONNECTED,   /**< confirmed by the service; endpoint, lease.
 				 Again, without MPP_EV_LOST before it, when
@@ -186,6 +210,9 @@ typedef struct mpp_client_event {
 			      erase that one. A secret, as is: */
 	mpp_bytes token;
 	uint8_t token_secret[MPP_TOKEN_SECRET_LEN];
+	bool have_learnt; /**< learnt replaces all that is kept of networks */
+	const mpp_client_learnt *learnt; /**< MPP_NETWORKS_MAX, the one that
+					      was used last first */
 	uint8_t udf[MPP_UDF_LEN];
 
 	uint32_t request; /**< what mpp_client_…() returned; 0: the first

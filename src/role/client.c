@@ -105,6 +105,7 @@ static mpp_err init(struct mpp_client *c, const mpp_client_config *k)
 	c->held = k->acknowledge;
 	c->ask_lease_ms = k->lease_ms;
 	keepalive_init(&c->keepalive, k->keepalive_ms);
+	client_network_init(c, k);
 	c->renew_s = k->renew_s != 0 ? k->renew_s : RENEW_S;
 	c->renew_packets = k->renew_packets != 0 ? k->renew_packets
 						 : RENEW_PACKETS;
@@ -227,6 +228,7 @@ static void fill_save(struct mpp_client *c, mpp_client_event *ev)
 	ev->suite = c->suite;
 	memcpy(ev->service_key, c->service_key, MPP_DH_MAX);
 	client_ticket_save(c, ev);
+	client_network_save(c, ev);
 }
 
 mpp_err mpp_client_next_event(mpp_client *c, mpp_client_event *ev)

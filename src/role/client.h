@@ -8,6 +8,7 @@
  *   client_send.c     data packets to the service
  *   client_stream.c   identifiers, and another network
  *   client_keepalive.c  how long it may be silent
+ *   client_network.c  what is remembered of that, network by network
  *
  * Contract for the outside: mpp/client.h. */
 #ifndef ROLE_CLIENT_H
@@ -165,6 +166,10 @@ struct mpp_client {
 	uint8_t invitation[MPP_INVITATION_LEN];
 	uint32_t ask_lease_ms;
 	struct keepalive keepalive;
+	uint8_t network[MPP_NETWORK_LEN];           /* zeros: unknown */
+	mpp_client_learnt learnt[MPP_NETWORKS_MAX]; /* used last first */
+	mpp_client_learnt learnt_saved[MPP_NETWORKS_MAX];
+	bool learnt_changed; /* the application keeps something else */
 	uint32_t renew_s, renew_packets;
 	bool unlinkable;
 
@@ -332,6 +337,15 @@ MPP_MUSTCHECK mpp_err client_stream_put(struct mpp_client *c, struct link *l,
 /* Nothing may be sent any more: every packet needs an identifier of its own,
  * and none is left. */
 bool client_stream_spent(const struct mpp_client *c, const struct link *l);
+
+/* ---- client_network.c ---- */
+void client_network_init(struct mpp_client *c, const mpp_client_config *k);
+/* Something may have been learnt: if so, it is to be saved. */
+void client_network_note(struct mpp_client *c);
+/* The path is another one. */
+void client_network_moved(struct mpp_client *c);
+/* What MPP_EV_SAVE says of it. */
+void client_network_save(struct mpp_client *c, mpp_client_event *ev);
 
 /* ---- client_send.c ---- */
 MPP_MUSTCHECK mpp_err client_send_data(struct mpp_client *c, mpp_instant now,

@@ -413,6 +413,7 @@ static mpp_err take_datagram(struct mpp_client *c, struct link *l,
 	}
 	take_message(c, l, message, now);
 	tell_keepalive(c);
+	client_network_note(c);
 	return MPP_OK;
 }
 

@@ -110,9 +110,10 @@ uint32_t keepalive_probe(const struct keepalive *k, mpp_time now)
 	if (k->fixed_ms != 0 || k->state != KEEPALIVE_REST ||
 	    k->limit_ms <= k->low_ms)
 		return 0;
-	/* Looking once more after a day makes sense only below the limit. */
+	/* Looking once more makes sense only below the limit: after a day, or
+	 * at once when what ends the search was not found by a probe here. */
 	if (keepalive_settled(k) &&
-	    (k->rest.us == 0 || probe > k->limit_ms || !time_due(k->rest, now)))
+	    (probe > k->limit_ms || !time_due(k->rest, now)))
 		return 0;
 	return probe > k->limit_ms ? k->limit_ms : (uint32_t)probe;
 }

@@ -46,7 +46,7 @@ struct keepalive {
 	bool broken;            /* ASKED: something else was sent since */
 	mpp_time asked;         /* its newest datagram was sent */
 	mpp_time late;          /* SILENT: no answer comes any more */
-	mpp_time rest;          /* settled: no probe before; 0: none at all */
+	mpp_time rest;          /* settled: no probe before */
 	uint32_t answered;      /* how often that proved something, */
 	uint32_t missed;        /* or the path was dead, */
 	uint32_t restarted;     /* or something else was sent meanwhile */

@@ -145,7 +145,7 @@ void mpp_client_moved(mpp_client *c, mpp_instant now)
 	struct link *l = link_cur(c);
 	const bool along = client_serving(c) && take_along(c, l, now.mono);
 
-	keepalive_network(&c->keepalive, 0, 0);
+	client_network_moved(c);
 	c->not_before.us = 0; /* it may not be the service that was gone */
 	if (c->state == CLIENT_IDLE || c->state == CLIENT_DONE ||
 	    (along && c->state == CLIENT_CONNECTED))

@@ -27,6 +27,7 @@ KEEPALIVE = "role/test_keepalive"
 SEARCH = "role/test_client_keepalive"
 LIMITS = "role/test_limits"
 CLONE = "role/test_clone"
+NETWORK = "role/test_client_network"
 # The simulator, with every fault at once, and some of its other scenarios.
 SIM = "mppsim"
 SIM_ATTACK = "mppsim attack"
@@ -72,7 +73,7 @@ MUTANTS = [
     ("keepalive: a few lost datagrams are a dead path", "src/role/service_keepalive.c",
      "b->tries < LOST_REPEATS", "b->tries < 1", [KEEPALIVE]),
     ("keepalive: another network lasts as long", "src/role/client_stream.c",
-     "\tkeepalive_network(&c->keepalive, 0, 0);\n", "", [KEEPALIVE]),
+     "\tclient_network_moved(c);\n", "", [KEEPALIVE, NETWORK]),
     ("keepalive: all devices come back at once", "src/role/client.c",
      "c->not_before = time_plus(now, wait);", "c->not_before = now;",
      [KEEPALIVE]),
@@ -80,6 +81,26 @@ MUTANTS = [
      "src/role/client_connect.c",
      "return ms < COME_BACK_MAX_MS ? (uint32_t)ms : COME_BACK_MAX_MS;",
      "return (uint32_t)ms + 1;", [KEEPALIVE]),
+    ("networks: what is remembered is believed without proof",
+     "src/role/client_keepalive.c",
+     "\tk->low_ms = KEEPALIVE_START_MS;\n\tk->remembered_ms = low_ms > "
+     "KEEPALIVE_START_MS ? low_ms : 0;\n",
+     "\tk->remembered_ms = 0;\n\tk->low_ms = low_ms > KEEPALIVE_START_MS ? "
+     "low_ms : KEEPALIVE_START_MS;\n", [SEARCH, NETWORK]),
+    ("networks: junk is taken for something learnt", "src/role/client_network.c",
+     "\t\tif (is_sound(&k->learnt[i]) &&\n",
+     "\t\tif (is_known(k->learnt[i].network) &&\n", [NETWORK]),
+    ("networks: what ends a search is believed without proof",
+     "src/role/client_keepalive.c",
+     "\t    (probe > k->limit_ms || !time_due(k->rest, now)))\n",
+     "\t    (probe > k->limit_ms || k->rest.us == 0 || "
+     "!time_due(k->rest, now)))\n", [NETWORK]),
+    ("networks: what was refuted comes back", "src/role/client_network.c",
+     "!(any && e.low_ms < c->learnt[at].low_ms)",
+     "!(any && e.low_ms > c->learnt[at].low_ms)", [NETWORK]),
+    ("networks: one that was used lately gives way", "src/role/client_network.c",
+     "put_first(c, any ? at : MPP_NETWORKS_MAX - 1, e);",
+     "put_first(c, any ? at : 1, e);", [NETWORK]),
     ("keepalive: a lost moment is a dead path",
      "src/role/service_keepalive.c", "ago_ms >= LOST_MS &&",
      "ago_ms >= 500 &&", [KEEPALIVE]),
