@@ -10,13 +10,15 @@
  *
  * The state directory holds one file, device.json, mode 0600, replaced by
  * atomic rename: device key, instance, timestamp, account, endpoints,
- * fingerprints, service key, token. It writes MPP_EV_SAVE itself. It tries the
- * endpoints (IPv6 and IPv4 of every name) one after the other, asks one more
- * every 250 ms while none answers, and goes on with the first that does; the
- * endpoint that connected stands first in the file from then on. Names are
- * resolved anew when a connection is lost. When the address
- * from which the service is reached changes, it takes a fresh socket and calls
- * mpp_client_moved(), if the kernel tells of such changes (rtnetlink).
+ * fingerprints, service key, token, and what was learnt of networks, which it
+ * knows again by their default gateway (mpp_client_network()). It writes
+ * MPP_EV_SAVE itself. It tries the endpoints (IPv6 and IPv4 of every name) one
+ * after the other, asks one more every 250 ms while none answers, and goes on
+ * with the first that does; the endpoint that connected stands first in the
+ * file from then on. Names are resolved anew when a connection is lost. When
+ * the address from which the service is reached changes, it takes a fresh
+ * socket and calls mpp_client_moved(), if the kernel tells of such changes
+ * (rtnetlink).
  *
  * Threads: one loop belongs to one thread. */
 #ifndef MPP_LOOP_H

@@ -148,6 +148,7 @@ static void fill_from_state(const mpp_loop *l, mpp_client_config *c)
 	memcpy(c->invitation, s->invitation, sizeof(c->invitation));
 	c->token = (mpp_bytes){s->token, s->token_len};
 	memcpy(c->token_secret, s->token_secret, sizeof(c->token_secret));
+	memcpy(c->learnt, s->learnt, sizeof(c->learnt));
 }
 
 static mpp_err fill_stores(const mpp_loop_config *config, mpp_client_config *c)
@@ -297,6 +298,8 @@ static mpp_err save(mpp_loop *l, const mpp_client_event *ev)
 		.has_token = ev->have_token,
 		.token = ev->token,
 		.token_secret = ev->token_secret,
+		.learnt = ev->have_learnt ? ev->learnt : NULL,
+		.network_key = l->state.network_key,
 	};
 
 	if (ev->have_service_key) {
@@ -359,6 +362,7 @@ static void note_event(mpp_loop *l, const mpp_client_event *ev, mpp_instant now)
 		l->error.text[0] = '\0';
 		set_hold(l, ev);
 		loop_attempt_held(l, now);
+		loop_network_look(l, now);
 		return;
 	case MPP_EV_RESPONSE:
 		note_first_answer(l, ev, now);

@@ -14,6 +14,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/mem.h"
+#include "loop/gateway.h"
 #include "loop/loop.h"
 #include "loop/socket.h"
 
@@ -25,6 +27,8 @@ enum {
 	/* An interface that comes up has several addresses one after the
 	 * other; each change costs the client an identifier. */
 	PAUSE_US = 500000,
+	LOOKS = 4, /* then its device has no hardware addresses */
+	LOOK_US = 1000000,
 };
 
 void loop_network_open(mpp_loop *l)
@@ -96,6 +100,47 @@ static bool same_source(int a, int b)
 		      sizeof(v6[0].sin6_addr)) == 0;
 }
 
+/* What fingerprints are made with, so that the file tells nothing of places. */
+static bool have_key(mpp_loop *l)
+{
+	const mpp_crypto *c = &l->crypto;
+	uint8_t *key = l->state.network_key;
+
+	return !mem_is_zero(key, LOOP_NETWORK_KEY_LEN) ||
+	       c->ops->random(c->ctx, key, LOOP_NETWORK_KEY_LEN) == MPP_OK;
+}
+
+/* The fingerprint of this network. @return false: it is not known */
+static bool name_network(mpp_loop *l, mpp_instant now,
+			 uint8_t out[MPP_NETWORK_LEN])
+{
+	const mpp_bytes key = {l->state.network_key, LOOP_NETWORK_KEY_LEN};
+	const bool v6 = l->attempt.current.sa.ss_family == AF_INET6;
+	struct loop_network *n = &l->network;
+	struct loop_gateway g;
+
+	memset(out, 0, MPP_NETWORK_LEN);
+	if (!loop_gateway_find(n->root == NULL ? "" : n->root, v6 ? 6 : 4, &g))
+		return false;
+	if (loop_gateway_incomplete(&g) && n->looks < LOOKS) {
+		n->at.us = now.mono.us + ((uint64_t)LOOK_US << n->looks++);
+		return false;
+	}
+	return have_key(l) &&
+	       loop_gateway_print(&g, &l->crypto, key, out) == MPP_OK;
+}
+
+/* moved: what was known is not so any more. */
+static void tell_network(mpp_loop *l, bool moved, mpp_instant now)
+{
+	uint8_t network[MPP_NETWORK_LEN];
+
+	if (l->mode != MPP_MODE_SUBSCRIBE || l->socket < 0)
+		return;
+	if (name_network(l, now, network) || moved)
+		mpp_client_network(l->client, network, now);
+}
+
 /* Without a way to the service nothing has moved yet: a later change says. */
 static bool moved(mpp_loop *l, mpp_instant now)
 {
@@ -109,9 +154,11 @@ static bool moved(mpp_loop *l, mpp_instant now)
 		return false;
 	if (same_source(l->socket, fd)) {
 		(void)close(fd);
+		tell_network(l, false, now);
 		return false;
 	}
 	loop_use_socket(l, fd);
+	tell_network(l, true, now);
 	mpp_client_moved(l->client, now);
 	if (l->attempt.phase == LOOP_TRY)
 		loop_race_begin(l, now); /* those asked were of the old one */
@@ -119,13 +166,22 @@ static bool moved(mpp_loop *l, mpp_instant now)
 	return true;
 }
 
+void loop_network_look(mpp_loop *l, mpp_instant now)
+{
+	l->network.looks = 0;
+	if (l->network.at.us > now.mono.us)
+		l->network.at = now.mono;
+}
+
 bool loop_network_step(mpp_loop *l, mpp_instant now)
 {
 	struct loop_network *n = &l->network;
 	uint64_t at = n->moved.us == 0 ? 0 : n->moved.us + PAUSE_US;
 
-	if (n->fd >= 0 && news(n->fd))
+	if (n->fd >= 0 && news(n->fd)) {
 		n->at.us = at > now.mono.us ? at : now.mono.us;
+		n->looks = 0;
+	}
 	if (n->at.us > now.mono.us)
 		return false;
 	n->at = MPP_TIME_NEVER;

@@ -333,6 +333,8 @@ static mpp_err replace(const struct place *p, struct loop_state *s)
 	s->token_len = held.token_len;
 	memcpy(s->token, held.token, sizeof(s->token));
 	memcpy(s->token_secret, held.token_secret, sizeof(s->token_secret));
+	memcpy(s->network_key, held.network_key, sizeof(s->network_key));
+	memcpy(s->learnt, held.learnt, sizeof(s->learnt));
 	err = check_instance(p, &held, s->instance);
 	mem_wipe(&held, sizeof(held));
 	return err == MPP_OK ? place_write(p, s) : err;
@@ -407,6 +409,11 @@ static mpp_err raise_held(const struct place *p,
 		loop_state_first(held, raise->first);
 	if (raise->has_token)
 		set_token(held, raise);
+	if (raise->learnt != NULL) {
+		memcpy(held->network_key, raise->network_key,
+		       sizeof(held->network_key));
+		memcpy(held->learnt, raise->learnt, sizeof(held->learnt));
+	}
 	return place_write(p, held);
 }
 

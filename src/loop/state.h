@@ -12,7 +12,10 @@
 
 #include "loop/endpoint.h"
 
-enum { LOOP_STATE_MAX = 16384 }; /* octets of the file */
+enum {
+	LOOP_STATE_MAX = 16384, /* octets of the file */
+	LOOP_NETWORK_KEY_LEN = 32
+};
 
 struct loop_state {
 	char account[MPP_ACCOUNT_MAX + 1]; /* empty: only the key is made */
@@ -31,6 +34,10 @@ struct loop_state {
 	size_t token_len; /* 0: no token */
 	uint8_t token[MPP_TOKEN_MAX];
 	uint8_t token_secret[MPP_TOKEN_SECRET_LEN];
+	/* What fingerprints of networks are made with, zeros: none yet; and
+	 * what was learnt under them, without gaps. */
+	uint8_t network_key[LOOP_NETWORK_KEY_LEN];
+	mpp_client_learnt learnt[MPP_NETWORKS_MAX];
 };
 
 /* The document. decode is all or nothing.
@@ -46,7 +53,8 @@ MPP_MUSTCHECK mpp_err loop_state_load(const char *dir, struct loop_state *out,
 				      mpp_loop_error *e);
 
 /* Write all of it, making DIR when there is none. A file of the same instance
- * is replaced, but never its timestamp by an older one, nor its token.
+ * is replaced, but never its timestamp by an older one, nor its token, nor what
+ * was learnt of networks.
  * Errors: EXISTS (the file is another instance's), SYNTAX (as load), IO. */
 MPP_MUSTCHECK mpp_err loop_state_put(const char *dir,
 				     const struct loop_state *s,
@@ -63,6 +71,8 @@ struct loop_raise {
 	bool has_token; /* the token becomes this one; empty: erased */
 	mpp_bytes token;
 	const uint8_t *token_secret;
+	const mpp_client_learnt *learnt; /* NULL: keep what is there */
+	const uint8_t *network_key;
 };
 
 /* Bring an endpoint to the front; the others keep their order. One that is not

@@ -22,6 +22,7 @@ struct parse {
 	bool has_endpoints, has_pins;
 	size_t device_len;  /* of the keys; which suite they are for may */
 	size_t service_len; /* stand behind them */
+	size_t n_learnt;
 };
 
 typedef const char *read_fn(struct parse *p);
@@ -56,6 +57,16 @@ static bool copy_uint(const struct parse *p, uint64_t *out)
 	if (p->it.kind != MPP_JSON_INTEGER || p->it.negative)
 		return false;
 	*out = p->it.integer;
+	return true;
+}
+
+static bool copy_ms(const struct parse *p, uint32_t *out)
+{
+	uint64_t ms;
+
+	if (!copy_uint(p, &ms) || ms > UINT32_MAX)
+		return false;
+	*out = (uint32_t)ms;
 	return true;
 }
 
@@ -281,6 +292,78 @@ static const char *read_token(struct parse *p)
 	return read_members(p, table, sizeof(table) / sizeof(table[0]));
 }
 
+static mpp_client_learnt *learnt_last(struct parse *p)
+{
+	return &p->s.learnt[p->n_learnt - 1];
+}
+
+static const char *read_network(struct parse *p)
+{
+	uint8_t *network = learnt_last(p)->network;
+
+	return copy_data(p, network, MPP_NETWORK_LEN) &&
+			       !mem_is_zero(network, MPP_NETWORK_LEN)
+		       ? NULL
+		       : "Keepalive.Learnt.Network is not 8 octets";
+}
+
+static const char *read_low(struct parse *p)
+{
+	return copy_ms(p, &learnt_last(p)->low_ms)
+		       ? NULL
+		       : "Keepalive.Learnt.Low is not a time in ms";
+}
+
+static const char *read_high(struct parse *p)
+{
+	return copy_ms(p, &learnt_last(p)->high_ms)
+		       ? NULL
+		       : "Keepalive.Learnt.High is not a time in ms";
+}
+
+static const char *read_learnt(struct parse *p)
+{
+	static const struct member table[] = {
+		{"Network", read_network, true},
+		{"Low", read_low, true},
+		{"High", read_high, false},
+	};
+
+	if (p->it.kind != MPP_JSON_OBJECT || p->n_learnt == MPP_NETWORKS_MAX)
+		return "Keepalive.Learnt is not a list of up to 8 objects";
+	p->n_learnt++;
+	return read_members(p, table, sizeof(table) / sizeof(table[0]));
+}
+
+static const char *read_learnt_list(struct parse *p)
+{
+	return p->it.kind == MPP_JSON_ARRAY
+		       ? read_list(p, read_learnt)
+		       : "Keepalive.Learnt is not a list of up to 8 objects";
+}
+
+static const char *read_network_key(struct parse *p)
+{
+	uint8_t *key = p->s.network_key;
+
+	return copy_data(p, key, LOOP_NETWORK_KEY_LEN) &&
+			       !mem_is_zero(key, LOOP_NETWORK_KEY_LEN)
+		       ? NULL
+		       : "Keepalive.Key is not a key of 32 octets";
+}
+
+static const char *read_keepalive(struct parse *p)
+{
+	static const struct member table[] = {
+		{"Key", read_network_key, true},
+		{"Learnt", read_learnt_list, true},
+	};
+
+	if (p->it.kind != MPP_JSON_OBJECT)
+		return "Keepalive is not an object";
+	return read_members(p, table, sizeof(table) / sizeof(table[0]));
+}
+
 static const char *read_document(struct parse *p)
 {
 	static const struct member table[] = {
@@ -295,6 +378,7 @@ static const char *read_document(struct parse *p)
 		{"ServiceKey", read_service_key, false},
 		{"Invitation", read_invitation, false},
 		{"Token", read_token, false},
+		{"Keepalive", read_keepalive, false},
 	};
 	const char *wrong = next(p);
 
@@ -401,6 +485,26 @@ static void write_token(mpp_json_writer *w, const struct loop_state *s)
 	mpp_json_close(w);
 }
 
+static void write_keepalive(mpp_json_writer *w, const struct loop_state *s)
+{
+	const mpp_client_learnt *e = s->learnt;
+	const mpp_client_learnt *end = e + MPP_NETWORKS_MAX;
+
+	mpp_json_object(w, "Keepalive");
+	write_data(w, "Key", s->network_key, sizeof(s->network_key));
+	mpp_json_array(w, "Learnt");
+	for (; e < end && !mem_is_zero(e->network, MPP_NETWORK_LEN); e++) {
+		mpp_json_object(w, NULL);
+		write_data(w, "Network", e->network, MPP_NETWORK_LEN);
+		mpp_json_uint(w, "Low", e->low_ms);
+		if (e->high_ms != 0)
+			mpp_json_uint(w, "High", e->high_ms);
+		mpp_json_close(w);
+	}
+	mpp_json_close(w);
+	mpp_json_close(w);
+}
+
 mpp_err loop_state_encode(const struct loop_state *s, mpp_buf *out)
 {
 	mpp_json_writer w;
@@ -426,6 +530,8 @@ mpp_err loop_state_encode(const struct loop_state *s, mpp_buf *out)
 			   sizeof(s->invitation));
 	if (s->token_len != 0)
 		write_token(&w, s);
+	if (!mem_is_zero(s->network_key, sizeof(s->network_key)))
+		write_keepalive(&w, s);
 	mpp_json_close(&w);
 	if ((err = mpp_json_finish(&w)) != MPP_OK)
 		return err;

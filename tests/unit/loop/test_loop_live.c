@@ -10,13 +10,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sysexits.h>
 
 #include <cmocka.h>
 
 #include <mpp/loop.h>
 
-#include "loop/state.h"
+#include "loop/gateway.h"
+#include "loop/loop.h"
+#include "role/client.h"
 #include "unit/loop/live.h"
 
 static const char alice[] = "alice@example.com";
@@ -672,6 +675,66 @@ static void who_is_not_enrolled_is_told_so(void **state)
 	assert_true(before.pending && !after.pending);
 }
 
+/* A machine with a default route in the root of this run; gives its name. */
+static void make_network(const uint8_t *key, uint8_t name[MPP_NETWORK_LEN])
+{
+	static const char *const parts[] = {"proc", "proc/net"};
+	char path[128];
+	struct loop_gateway g;
+	size_t i;
+	FILE *f;
+
+	for (i = 0; i < 2; i++) {
+		(void)snprintf(path, sizeof(path), "%s/%s", root, parts[i]);
+		assert_int_equal(mkdir(path, 0700), 0);
+	}
+	(void)snprintf(path, sizeof(path), "%s/proc/net/route", root);
+	f = fopen(path, "w");
+	assert_non_null(f);
+	(void)fprintf(f, "ppp0\t00000000\t00000000\t0001\t0\t0\t0\t00000000\n");
+	assert_int_equal(fclose(f), 0);
+	assert_true(loop_gateway_find(root, 4, &g));
+	assert_int_equal(loop_gateway_print(
+				 &g, &service.crypto,
+				 (mpp_bytes){key, LOOP_NETWORK_KEY_LEN}, name),
+			 MPP_OK);
+}
+
+/* From the file to the client, and in the order of use back to the file. */
+static void a_network_is_known_again(void **state)
+{
+	const uint8_t key[LOOP_NETWORK_KEY_LEN] = {7};
+	mpp_client_learnt learnt[MPP_NETWORKS_MAX] = {{{9}, 28000, 30000},
+						      {{0}, 56000, 61068}};
+	const struct loop_raise raise = {.learnt = learnt, .network_key = key};
+	struct loop_state s;
+	mpp_client_event ev;
+	mpp_loop_error e;
+	mpp_loop *l;
+
+	(void)state;
+	enroll_here();
+	s = stored();
+	make_network(key, learnt[1].network);
+	assert_int_equal(loop_state_raise(dir, s.instance, &raise, &e), MPP_OK);
+	l = open_mode(MPP_MODE_SUBSCRIBE, 0);
+	l->network.root = root;
+	assert_int_equal(l->client->keepalive.remembered_ms, 0);
+	(void)expect(l, MPP_EV_CONNECTED);
+	while (mpp_loop_wait(l, 50, &ev) == MPP_OK)
+		;
+	assert_memory_equal(l->client->network, learnt[1].network,
+			    MPP_NETWORK_LEN);
+	assert_int_equal(l->client->keepalive.remembered_ms, 56000);
+	mpp_client_connect(l->client, mpp_loop_now(l));
+	(void)expect(l, MPP_EV_CONNECTED);
+	mpp_loop_close(l);
+	s = stored();
+	assert_memory_equal(&s.learnt[0], &learnt[1], sizeof(learnt[1]));
+	assert_memory_equal(&s.learnt[1], &learnt[0], sizeof(learnt[0]));
+	assert_memory_equal(s.network_key, key, sizeof(key));
+}
+
 #define CASE(f) cmocka_unit_test_setup_teardown(f, begin, end)
 
 int main(void)
@@ -697,6 +760,7 @@ int main(void)
 		CASE(the_descriptor_wakes_for_datagrams_and_deadlines),
 		CASE(nothing_is_sent_that_was_not_saved),
 		CASE(who_is_not_enrolled_is_told_so),
+		CASE(a_network_is_known_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

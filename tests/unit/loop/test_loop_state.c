@@ -31,6 +31,7 @@
 	"AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyAhIiMkJSYnKCkqKywtLi8wMTI" \
 	"zNDU2Nzg"                                                /* 1..56 */
 #define SERVICE_KEY "QEFCQ0RFRkdISUpLTE1OT1BRUlNUVVZXWFlaW1xdXl8" /* 64..95 */
+#define NETWORK_KEY "gIGCg4SFhoeIiYqLjI2Oj5CRkpOUlZaXmJmam5ydnp8" /* 128.. */
 
 /* Written by hand; the binary values by Python's base64. */
 static const char whole[] =
@@ -40,7 +41,10 @@ static const char whole[] =
 	"\"Endpoints\":[\"p.example.com:15099\",\"[::1]:7\"],"
 	"\"Fingerprints\":[\"" K1 "\"],"
 	"\"ServiceKey\":{\"Suite\":1,\"Key\":\"" SERVICE_KEY "\"},"
-	"\"Invitation\":\"AAECAwQFBgcICQoLDA0ODw\"}\n";
+	"\"Invitation\":\"AAECAwQFBgcICQoLDA0ODw\","
+	"\"Keepalive\":{\"Key\":\"" NETWORK_KEY "\",\"Learnt\":["
+	"{\"Network\":\"sLGys7S1trc\",\"Low\":56000,\"High\":61068},"
+	"{\"Network\":\"wMHCw8TFxsc\",\"Low\":450000}]}}\n";
 
 enum { FIRST_TIMESTAMP = 1000 };
 
@@ -177,6 +181,33 @@ static void a_document_gives_its_members(void **state)
 	assert_true(s.pending);
 	for (i = 0; i < 16; i++)
 		assert_int_equal(s.invitation[i], i);
+	for (i = 0; i < LOOP_NETWORK_KEY_LEN; i++)
+		assert_int_equal(s.network_key[i], 128 + i);
+	for (i = 0; i < MPP_NETWORK_LEN; i++) {
+		assert_int_equal(s.learnt[0].network[i], 0xb0 + i);
+		assert_int_equal(s.learnt[1].network[i], 0xc0 + i);
+	}
+	assert_int_equal(s.learnt[0].low_ms, 56000);
+	assert_int_equal(s.learnt[0].high_ms, 61068);
+	assert_int_equal(s.learnt[1].low_ms, 450000);
+	assert_int_equal(s.learnt[1].high_ms, 0);
+	for (i = 0; i < MPP_NETWORK_LEN; i++)
+		assert_int_equal(s.learnt[2].network[i], 0);
+}
+
+/* A file of before that was kept: all as it was, nothing learnt. */
+static void a_document_may_know_no_networks(void **state)
+{
+	const char *at = strstr(whole, ",\"Keepalive\"");
+	struct loop_state s;
+	const char *wrong;
+	char text[2048];
+
+	(void)state;
+	(void)snprintf(text, sizeof(text), "%.*s}", (int)(at - whole), whole);
+	assert_int_equal(loop_state_decode(bytes(text), &s, &wrong), MPP_OK);
+	assert_string_equal(s.account, "alice@example.com");
+	assert_int_equal(s.learnt[0].low_ms, 0);
 }
 
 static void a_document_is_written_as_it_was_read(void **state)
@@ -230,6 +261,10 @@ static void the_biggest_document_can_be_written_and_read(void **state)
 		memset(s.pins[i], 0, sizeof(s.pins[i]));
 		memset(s.pins[i], 'M', 104);
 	}
+	for (i = 0; i < MPP_NETWORKS_MAX; i++) {
+		memset(&s.learnt[i], 0xff, sizeof(s.learnt[i]));
+		s.learnt[i].network[0] = (uint8_t)i;
+	}
 	assert_int_equal(loop_state_encode(&s, &buf), MPP_OK);
 	assert_int_equal(loop_state_decode((mpp_bytes){buf.p, buf.len}, &again,
 					   &wrong),
@@ -243,6 +278,8 @@ struct row {
 	const char *from, *to;
 	const char *wrong; /* a part of what is said */
 };
+
+#define N "{\"Network\":\"sLGys7S1trc\",\"Low\":1},"
 
 static const struct row malformed[] = {
 	{"version 2", "\"Version\":1", "\"Version\":2", "Version is not 1"},
@@ -318,6 +355,33 @@ static const struct row malformed[] = {
 	 "\"x\"", "not an object"},
 	{"an invitation of 15 octets", "AAECAwQFBgcICQoLDA0ODw",
 	 "AAECAwQFBgcICQoLDA0O", "Invitation is not"},
+	{"networks as text", "{\"Key\":\"" NETWORK_KEY "\",", "7,\"x\":{",
+	 "Keepalive is not"},
+	{"a network key of 31 octets", NETWORK_KEY,
+	 "gIGCg4SFhoeIiYqLjI2Oj5CRkpOUlZaXmJmam5ydng", "Keepalive.Key is not"},
+	{"a network key of zeros", NETWORK_KEY,
+	 "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "Keepalive.Key is not"},
+	{"no network key", "\"Key\":\"" NETWORK_KEY "\",", "",
+	 "a member is missing"},
+	{"a network of 7 octets", "sLGys7S1trc", "sLGys7S1tg",
+	 "Keepalive.Learnt.Network is not"},
+	{"a network of zeros", "sLGys7S1trc", "AAAAAAAAAAA",
+	 "Keepalive.Learnt.Network is not"},
+	{"a network without name", "\"Network\":\"sLGys7S1trc\",", "",
+	 "a member is missing"},
+	{"a network without a time", "\"Low\":56000,", "",
+	 "a member is missing"},
+	{"a negative silence", "56000", "-1", "Keepalive.Learnt.Low is not"},
+	{"a silence beyond 32 bits", "61068", "4294967296",
+	 "Keepalive.Learnt.High is not"},
+	{"a list of numbers",
+	 "[{\"Network\":\"sLGys7S1trc\",\"Low\":56000,"
+	 "\"High\":61068},",
+	 "[5,", "Keepalive.Learnt is not"},
+	{"nine networks",
+	 "[{\"Network\":\"sLGys7S1trc\",\"Low\":56000,"
+	 "\"High\":61068},",
+	 "[" N N N N N N N N, "Keepalive.Learnt is not"},
 	{"a member twice", "\"Version\":1", "\"Version\":1,\"Version\":1",
 	 "twice"},
 	{"a member of a later version", "\"Version\":1",
@@ -540,6 +604,22 @@ static void raising_changes_only_what_it_names(void **state)
 	memcpy(before.service_key, key, sizeof(key));
 	assert_int_equal(loop_state_load(dir, &after, &e), MPP_OK);
 	assert_memory_equal(&before, &after, sizeof(before));
+
+	memset(before.learnt, 0, sizeof(before.learnt));
+	before.learnt[0] = (mpp_client_learnt){{1}, 28000, 30000};
+	before.network_key[0] = 1;
+	raise = (struct loop_raise){.learnt = before.learnt,
+				    .network_key = before.network_key};
+	assert_int_equal(loop_state_raise(dir, before.instance, &raise, &e),
+			 MPP_OK);
+	assert_int_equal(loop_state_load(dir, &after, &e), MPP_OK);
+	assert_memory_equal(&before, &after, sizeof(before));
+
+	/* Whoever writes all of it wrote what it knew long ago. */
+	put_sample();
+	assert_int_equal(loop_state_load(dir, &after, &e), MPP_OK);
+	assert_memory_equal(before.learnt, after.learnt, sizeof(after.learnt));
+	assert_int_equal(after.network_key[0], 1);
 }
 
 static void the_file_of_another_enrolment_is_left_alone(void **state)
@@ -811,6 +891,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(a_document_gives_its_members),
+		CASE(a_document_may_know_no_networks),
 		CASE(a_document_is_written_as_it_was_read),
 		CASE(the_biggest_document_can_be_written_and_read),
 		CASE(a_malformed_document_is_refused),
