@@ -256,8 +256,8 @@ MUTANTS = [
      "bool found = c->n_pins == 0;", "bool found = true;", [ADMIT]),
     ("the client takes another key than the known one",
      "src/role/client_connect.c",
-     "if (c->have_key ? memcmp(key, c->service_key, len) != 0",
-     "if (c->have_key ? len == 0", [ADMIT]),
+     "? memcmp(key, c->service_key, mpp_dh_len(c->suite)) == 0", "? true",
+     [ADMIT]),
     ("a late 401 ends the client", "src/role/client_connect.c",
      "if (newest < c->timestamp_ms)\n\t\treturn MPP_ERR_REPLAY;",
      "if (newest < c->timestamp_ms) {\n\t\tclient_done(c);\n"
@@ -408,9 +408,11 @@ MUTANTS = [
      "return MPP_OK; /* a hint; the real answer is waited for */",
      "client_done(c);\n\t\treturn MPP_OK;", [SIM_ATTACK]),
     ("in the simulator, a device believes the key in a Challenge",
-     "src/role/client_connect.c", "\t\treturn key_changed(c, udf);\n",
-     "{\n\t\tmemcpy(c->service_key, key, len);\n"
-     "\t\tc->want_save = true;\n\t}\n", [SIM_ATTACK]),
+     "src/role/client_connect.c",
+     "\tif (err != MPP_OK || key_expected(c, key, udf))\n\t\treturn err;\n",
+     "\tif (err != MPP_OK || key_expected(c, key, udf))\n\t\treturn err;\n"
+     "\tmemcpy(c->service_key, key, mpp_dh_len(c->suite));\n"
+     "\tc->want_save = true;\n\treturn MPP_OK;\n", [SIM_ATTACK]),
     ("in the simulator, serials follow a clock that goes back",
      "src/role/service_change.c",
      "first = assigned + 1 > now.us ? assigned + 1 : now.us;",
