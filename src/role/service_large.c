@@ -43,6 +43,14 @@ bool service_large_begin(struct mpp_service *s, uint32_t slot,
 	return true;
 }
 
+/* Not one larger packet alone: that is what goes to see. */
+static size_t piece_for(const struct binding *b, size_t len)
+{
+	return b->packets == PACKETS_LARGE && len > PACKET_PLAIN_LARGEST
+		       ? PACKET_PLAIN_LARGEST
+		       : PACKET_PLAIN_MAX;
+}
+
 mpp_err service_large_finish(struct mpp_service *s, uint32_t slot,
 			     const struct outgoing *o,
 			     const struct incoming *ack, uint32_t request)
@@ -50,8 +58,7 @@ mpp_err service_large_finish(struct mpp_service *s, uint32_t slot,
 	struct binding *b = binding_at(&s->state, slot);
 	struct snapshot *n = snapshot_at(&s->state, b->snapshot);
 	const size_t len = (size_t)(o->w.p - n->plain) + o->w.n;
-	const size_t piece = b->packets == PACKETS_LARGE ? PACKET_PLAIN_LARGEST
-							 : PACKET_PLAIN_MAX;
+	const size_t piece = piece_for(b, len);
 	size_t padded;
 	mpp_err err = mpp_json_finish(&o->w);
 
