@@ -151,8 +151,8 @@ static bool check_value(struct parsing *p, const char *value)
 	if (value[strspn(value, " \t")] == '\0')
 		return fail(p, "nothing behind '='; leave the line out for "
 			       "the default");
-	for (i = 1; value[i] != '\0'; i++) {
-		if (is_blank(value[i - 1]) &&
+	for (i = 0; value[i] != '\0'; i++) {
+		if ((i == 0 || is_blank(value[i - 1])) &&
 		    (value[i] == ';' || value[i] == '#'))
 			return fail(p, "%s; a comment needs a line of its own",
 				    value + i);
