@@ -367,7 +367,7 @@ static void one(struct seeded *r)
 	int sequence = (int)seeded_below(r, SEQUENCES);
 	struct rud_header h = head(index, t->count, packet, (unsigned)sequence);
 	bool was = t->fate == COMPLETE;
-	struct assembled got;
+	struct assembled got = {{NULL, 0}, 0, 0, false, false};
 	mpp_err want = twin_arrive(index, packet, sequence);
 
 	assert_int_equal(arrive(index, &h, (size_t)packet * t->piece,
@@ -410,7 +410,7 @@ static void test_twin(void **state)
 /* The last packet first, the first last. */
 static void test_backwards(void **state)
 {
-	struct assembled got;
+	struct assembled got = {{NULL, 0}, 0, 0, false, false};
 	struct rud_header h;
 	unsigned i, k;
 
@@ -460,7 +460,7 @@ static void test_lengths(void **state)
 		{15, 0, 1404},
 		{2, 1, 0},
 	};
-	struct assembled got;
+	struct assembled got = {{NULL, 0}, 0, 0, false, false};
 	struct rud_header h;
 	size_t i;
 
@@ -491,7 +491,7 @@ static void test_lengths(void **state)
 /* A datagram that has left the window before it was complete stays so. */
 static void test_left_window(void **state)
 {
-	struct assembled got;
+	struct assembled got = {{NULL, 0}, 0, 0, false, false};
 	struct rud_header h = head(1, 2, 0, 0);
 
 	(void)state;
@@ -522,7 +522,7 @@ static void test_older_connection(void **state)
 	struct rud_header h = head(5, 2, 0, 0);
 	const struct arrival a = {STREAM + 1, &later, &h};
 	static const uint8_t plain[1152];
-	struct assembled got;
+	struct assembled got = {{NULL, 0}, 0, 0, false, false};
 
 	(void)state;
 	start(1);
