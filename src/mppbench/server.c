@@ -260,6 +260,10 @@ static mpp_err make_service(struct server *v)
 		.invitations = p->devices,
 		.lease_ms = LEASE_MS,
 		.lease_max_ms = LEASE_MS,
+		/* What an operation costs, not how it is refused. */
+		.handshakes = 10000,
+		.requests_per_s = 1000,
+		.request_burst = 100000,
 	};
 	const size_t len = mpp_service_size(&config);
 	void *memory = mmap(NULL, len, PROT_READ | PROT_WRITE,
