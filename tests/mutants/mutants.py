@@ -503,9 +503,8 @@ MUTANTS = [
      "if (err == MPP_OK && downgraded(c, e->v[EXT_SUITES]))", "if (0)",
      [THREATS]),
     ("a device keeps its identifier", "src/role/client_connect.c",
-     "\treturn err;\n}\n\nstatic void put_first_message(",
-     "\tmemset(a->client_id, 7, 16);\n"
-     "\treturn err;\n}\n\nstatic void put_first_message(", [THREATS]),
+     "\ta->type = type;\n", "\ta->type = type;\n\tmemset(a->client_id, 7, 16);\n",
+     [THREATS]),
     ("what is forged counts as seen", "src/role/service_data.c",
      "\terr = packet_open(&s->crypto, &b->rx, h, in.p, in.len);",
      "\treplay_mark(&window, h->index);\n"
@@ -670,8 +669,8 @@ MUTANTS = [
      "(back != 0 && (large || b->snapshot != NONE || back > b->tries))",
      "back != 0", [WAKE]),
     ("larger packets go where none has arrived", "src/role/service_large.c",
-     "const size_t piece = b->packets == PACKETS_LARGE ?",
-     "const size_t piece = b->packets != PACKETS_SMALL ?", [LARGE]),
+     "return b->packets == PACKETS_LARGE &&",
+     "return b->packets != PACKETS_SMALL &&", [LARGE]),
     ("a path that loses larger packets gets them for ever",
      "src/role/service_large.c",
      "\t\tif (b->packets == PACKETS_LARGE)\n\t\t\tb->packets", "\t\tif (0)\n\t\t\tb->packets",

@@ -10,8 +10,8 @@ from .process import (BUILD, RESULTS, ROOT, SANITIZER_ENV, in_parallel,
                       progress, run)
 
 TIMEOUT_S = 300
-GATES = ("layers.py", "lengths.py", "spdx.py", "words.py", "headers.sh",
-         "format.sh", "symbols.sh", "exports.sh")
+GATES = ("layers.py", "lengths.py", "spdx.py", "words.py", "mutants.py",
+         "headers.sh", "format.sh", "symbols.sh", "exports.sh")
 # These look at what was built.
 BUILT = ("symbols.sh", "exports.sh")
 FIXTURES = ROOT / "tests" / "gates" / "fixtures"
