@@ -10,7 +10,8 @@ from pathlib import Path
 from files import finish, root_argument
 
 # Height of each floor of the core; equal heights do not see each other.
-CORE = {"base": 0, "jsonbcd": 1, "udf": 1, "rud": 2, "presence": 3, "role": 4}
+CORE = {"base": 0, "jsonbcd": 1, "udf": 1, "rud": 2, "stun": 2, "presence": 3,
+        "role": 4}
 
 # What each directory above the core may include besides itself and the core.
 ABOVE = {

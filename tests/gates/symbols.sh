@@ -34,7 +34,8 @@ blame() {
 
 set --
 for src in "$root"/src/base/*.c "$root"/src/jsonbcd/*.c "$root"/src/udf/*.c \
-    "$root"/src/rud/*.c "$root"/src/presence/*.c "$root"/src/role/*.c; do
+    "$root"/src/rud/*.c "$root"/src/stun/*.c "$root"/src/presence/*.c \
+    "$root"/src/role/*.c; do
     [ -e "$src" ] || continue
     name=${src#"$root"/}
     obj=$objdir/$name.o

@@ -28,6 +28,7 @@ SEARCH = "role/test_client_keepalive"
 LIMITS = "role/test_limits"
 CLONE = "role/test_clone"
 NETWORK = "role/test_client_network"
+STUN = "stun/test_stun"
 # The simulator, with every fault at once, and some of its other scenarios.
 SIM = "mppsim"
 SIM_ATTACK = "mppsim attack"
@@ -751,4 +752,19 @@ MUTANTS = [
     ("Tickets have no budget", "src/role/service_connect.c",
      " ||\n\t     service_defer(s, q->c->suite, DH_OF_TICKET, q->from, "
      "q->now.mono)))", "))", [LIMITS]),
+    ("stun: the length of a message may lie", "src/stun/decode.c",
+     "if (len != r.left)", "if (len > r.left)", [STUN]),
+    ("stun: an attribute may have any length", "src/stun/decode.c",
+     "v.len >= f->shortest && v.len <= f->longest", "true", [STUN]),
+    ("stun: a wrong FINGERPRINT is none", "src/stun/decode.c",
+     "if (rd_u32(&value) != stun_fingerprint(before))\n\t\treturn "
+     "MPP_ERR_CHECKSUM;", "if (rd_u32(&value) != stun_fingerprint(before))\n"
+     "\t\treturn MPP_OK;", [STUN]),
+    ("stun: something may follow FINGERPRINT", "src/stun/decode.c",
+     "if (r->left != 0)\n\t\treturn MPP_ERR_TRAILING;", "", [STUN]),
+    ("stun: what follows MESSAGE-INTEGRITY counts", "src/stun/decode.c",
+     "if ((m->has & STUN_HAS_INTEGRITY) != 0)\n\t\treturn MPP_OK;", "",
+     [STUN]),
+    ("stun: a packet of ours can look like it", "src/stun/decode.c",
+     "first < STUN_TYPE_MAX &&", "first < 64 &&", [STUN]),
 ]
