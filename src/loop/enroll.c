@@ -20,6 +20,8 @@ static void apply(struct loop_state *s, const struct loop_invitation *inv)
 	memcpy(s->account, inv->account, sizeof(s->account));
 	memcpy(s->endpoints, inv->endpoints, sizeof(s->endpoints));
 	s->n_endpoints = inv->n_endpoints;
+	memcpy(s->webs, inv->webs, sizeof(s->webs));
+	s->n_webs = inv->n_webs;
 	memcpy(s->pins, inv->pins, sizeof(s->pins));
 	s->n_pins = inv->n_pins;
 	memcpy(s->invitation, inv->secret, sizeof(s->invitation));

@@ -11,6 +11,7 @@
 #include <mpp/loop.h>
 
 #include "loop/endpoint.h"
+#include "loop/weburl.h"
 
 enum {
 	LOOP_STATE_MAX = 16384, /* octets of the file */
@@ -25,6 +26,8 @@ struct loop_state {
 	uint64_t timestamp_ms;
 	struct loop_endpoint endpoints[LOOP_ENDPOINTS_MAX];
 	size_t n_endpoints;
+	char webs[LOOP_WEBS_MAX][LOOP_WEB_TEXT]; /* URLs, complete */
+	size_t n_webs;
 	char pins[MPP_PINS_MAX][MPP_UDF_TEXT_MAX];
 	size_t n_pins;
 	int service_suite; /* 0: the service's key is not known */

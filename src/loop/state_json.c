@@ -150,6 +150,18 @@ static const char *read_endpoint(struct parse *p)
 	return NULL;
 }
 
+static const char *read_web(struct parse *p)
+{
+	char text[LOOP_WEB_TEXT];
+
+	if (p->s.n_webs == LOOP_WEBS_MAX || !copy_text(p, text, sizeof(text)) ||
+	    loop_weburl_wrong((mpp_bytes){(const uint8_t *)text, strlen(text)},
+			      false, p->s.webs[p->s.n_webs]) != NULL)
+		return "Web is not a list of up to 4 https URLs";
+	p->s.n_webs++;
+	return NULL;
+}
+
 static const char *read_pin(struct parse *p)
 {
 	char *pin = p->s.pins[p->s.n_pins % MPP_PINS_MAX];
@@ -182,6 +194,12 @@ static const char *read_endpoints(struct parse *p)
 	p->has_endpoints = true;
 	return p->it.kind == MPP_JSON_ARRAY ? read_list(p, read_endpoint)
 					    : "Endpoints is not a list";
+}
+
+static const char *read_webs(struct parse *p)
+{
+	return p->it.kind == MPP_JSON_ARRAY ? read_list(p, read_web)
+					    : "Web is not a list";
 }
 
 static const char *read_pins(struct parse *p)
@@ -375,6 +393,7 @@ static const char *read_document(struct parse *p)
 		{"Timestamp", read_timestamp, true},
 		{"Endpoints", read_endpoints, false},
 		{"Fingerprints", read_pins, false},
+		{"Web", read_webs, false},
 		{"ServiceKey", read_service_key, false},
 		{"Invitation", read_invitation, false},
 		{"Token", read_token, false},
@@ -410,7 +429,7 @@ static bool is_whole(const struct parse *p)
 	if (s->account[0] != '\0')
 		return p->has_endpoints && p->has_pins;
 	return !p->has_endpoints && !p->has_pins && !s->pending &&
-	       s->service_suite == 0 && s->token_len == 0;
+	       s->n_webs == 0 && s->service_suite == 0 && s->token_len == 0;
 }
 
 static const char *document_wrong(const struct parse *p)
@@ -466,6 +485,12 @@ static void write_lists(mpp_json_writer *w, const struct loop_state *s)
 	mpp_json_array(w, "Fingerprints");
 	for (i = 0; i < s->n_pins; i++)
 		mpp_json_cstring(w, NULL, s->pins[i]);
+	mpp_json_close(w);
+	if (s->n_webs == 0)
+		return;
+	mpp_json_array(w, "Web");
+	for (i = 0; i < s->n_webs; i++)
+		mpp_json_cstring(w, NULL, s->webs[i]);
 	mpp_json_close(w);
 }
 

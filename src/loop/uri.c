@@ -116,6 +116,18 @@ static const char *add_pin(struct loop_invitation *inv, mpp_bytes text)
 	return NULL;
 }
 
+static const char *add_web(struct loop_invitation *inv, mpp_bytes text)
+{
+	const char *why;
+
+	if (inv->n_webs == LOOP_WEBS_MAX)
+		return "it names more than 4 URLs of the Web Service";
+	why = loop_weburl_wrong(text, false, inv->webs[inv->n_webs]);
+	if (why == NULL)
+		inv->n_webs++;
+	return why;
+}
+
 static const char *read_account(struct loop_invitation *inv, mpp_bytes text)
 {
 	uint8_t room[VALUE_MAX];
@@ -142,13 +154,14 @@ static const char *read_parameter(struct loop_invitation *inv, mpp_bytes text)
 	const char *why;
 
 	(void)take_until(&text, '=', &name);
-	if (name.len != 1 || (name.p[0] != 'k' && name.p[0] != 'e'))
+	if (name.len != 1 || memchr("kew", name.p[0], 3) == NULL)
 		return NULL;
 	if ((why = unescape(text, &value)) != NULL)
 		return why;
-	return name.p[0] == 'k'
-		       ? add_pin(inv, (mpp_bytes){value.p, value.len})
-		       : add_endpoint(inv, (mpp_bytes){value.p, value.len});
+	text = (mpp_bytes){value.p, value.len};
+	if (name.p[0] == 'w')
+		return add_web(inv, text);
+	return name.p[0] == 'k' ? add_pin(inv, text) : add_endpoint(inv, text);
 }
 
 static const char *read_query(struct loop_invitation *inv, mpp_bytes query)

@@ -29,7 +29,8 @@
 #define DEVICE_KEY "AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA" /* 1..32 */
 #define KEY_448                                                               \
 	"AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyAhIiMkJSYnKCkqKywtLi8wMTI" \
-	"zNDU2Nzg"                                                /* 1..56 */
+	"zNDU2Nzg" /* 1..56 */
+#define WEB "https://web.example.com:443/.well-known/mmmpresence"
 #define SERVICE_KEY "QEFCQ0RFRkdISUpLTE1OT1BRUlNUVVZXWFlaW1xdXl8" /* 64..95 */
 #define NETWORK_KEY "gIGCg4SFhoeIiYqLjI2Oj5CRkpOUlZaXmJmam5ydnp8" /* 128.. */
 
@@ -40,6 +41,7 @@ static const char whole[] =
 	"\"Timestamp\":1767225600123,"
 	"\"Endpoints\":[\"p.example.com:15099\",\"[::1]:7\"],"
 	"\"Fingerprints\":[\"" K1 "\"],"
+	"\"Web\":[\"" WEB "\",\"https://[::2]:8443/mpp\"],"
 	"\"ServiceKey\":{\"Suite\":1,\"Key\":\"" SERVICE_KEY "\"},"
 	"\"Invitation\":\"AAECAwQFBgcICQoLDA0ODw\","
 	"\"Keepalive\":{\"Key\":\"" NETWORK_KEY "\",\"Learnt\":["
@@ -177,6 +179,9 @@ static void a_document_gives_its_members(void **state)
 	assert_int_equal(s.endpoints[1].port, 7);
 	assert_int_equal(s.n_pins, 1);
 	assert_string_equal(s.pins[0], K1);
+	assert_int_equal(s.n_webs, 2);
+	assert_string_equal(s.webs[0], WEB);
+	assert_string_equal(s.webs[1], "https://[::2]:8443/mpp");
 	assert_int_equal(s.service_suite, MPP_SUITE_25519);
 	assert_true(s.pending);
 	for (i = 0; i < 16; i++)
@@ -255,6 +260,13 @@ static void the_biggest_document_can_be_written_and_read(void **state)
 		for (j = 0; j < LOOP_HOST_MAX; j++)
 			s.endpoints[i].host[j] = j % 64 == 63 ? '.' : 'a';
 		s.endpoints[i].port = 65535;
+	}
+	s.n_webs = LOOP_WEBS_MAX;
+	memset(s.webs, 0, sizeof(s.webs));
+	for (i = 0; i < LOOP_WEBS_MAX; i++) {
+		j = (size_t)snprintf(s.webs[i], LOOP_WEB_TEXT,
+				     "https://%s:65535/", s.endpoints[0].host);
+		memset(s.webs[i] + j, 'a', LOOP_WEB_PATH_MAX - 1);
 	}
 	s.n_pins = MPP_PINS_MAX;
 	for (i = 0; i < MPP_PINS_MAX; i++) {
@@ -345,6 +357,11 @@ static const struct row malformed[] = {
 	{"fingerprints as object", "[\"" K1 "\"]", "{}", "Fingerprints is not"},
 	{"no fingerprints", "\"Fingerprints\":[\"" K1 "\"],", "",
 	 "a member is missing"},
+	{"a URL without https", "https://[::2]", "http://[::2]", "Web is not"},
+	{"five URLs", "\"" WEB "\"",
+	 "\"" WEB "\",\"" WEB "\",\"" WEB "\",\"" WEB "\"", "Web is not"},
+	{"URLs as text", "[\"" WEB "\",\"https://[::2]:8443/mpp\"]", "\"x\"",
+	 "Web is not"},
 	{"a service key without its suite", "\"Suite\":1,\"Key\"", "\"Key\"",
 	 "a member is missing"},
 	{"a service key without key", ",\"Key\":\"" SERVICE_KEY "\"", "",

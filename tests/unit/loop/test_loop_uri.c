@@ -117,6 +117,16 @@ static const struct row refused[] = {
 	 "mpp://h/a?e=1.1.1.1&e=1.1.1.2&e=1.1.1.3&e=1.1.1.4&e=1.1.1.5"
 	 "&e=1.1.1.6&e=1.1.1.7&e=1.1.1.8&k=" K1 "#" SECRET,
 	 "more than 8"},
+	{"a Web Service without https", "mpp://h/a?w=http://h&k=" K1 "#" SECRET,
+	 "must begin with https://"},
+	{"a Web Service that is a host", "mpp://h/a?w=h&k=" K1 "#" SECRET,
+	 "begin with https://"},
+	{"a Web Service with a query",
+	 "mpp://h/a?w=https://h/%3Fa&k=" K1 "#" SECRET, "may hold"},
+	{"five Web Services",
+	 "mpp://h/a?w=https://a&w=https://b&w=https://c&w=https://d"
+	 "&w=https://e&k=" K1 "#" SECRET,
+	 "more than 4 URLs"},
 	{"no secret", "mpp://h/a?k=" K1, "secret behind # is missing"},
 	{"an empty secret", "mpp://h/a?k=" K1 "#", "is missing"},
 	{"a secret of 15 octets", "mpp://h/a?k=" K1 "#AAAQEAYEAUDAOCAJBIFQYDIO",
@@ -245,6 +255,25 @@ static void a_right_uri_gives_its_parts(void **state)
 	}
 }
 
+static void a_uri_may_name_web_services(void **state)
+{
+	struct loop_invitation out;
+	mpp_loop_error e;
+
+	(void)state;
+	assert_int_equal(
+		loop_uri_parse("mpp://h/a?w=https%3A%2F%2Fweb.example&k=" K1
+			       "&w=https://[::2]:8443/mpp#" SECRET,
+			       &out, &e),
+		MPP_OK);
+	assert_int_equal(out.n_webs, 2);
+	assert_string_equal(out.webs[0],
+			    "https://web.example:443/.well-known/mmmpresence");
+	assert_string_equal(out.webs[1], "https://[::2]:8443/mpp");
+	assert_int_equal(loop_uri_parse("mpp://h/a" TAIL, &out, &e), MPP_OK);
+	assert_int_equal(out.n_webs, 0);
+}
+
 static void a_secret_in_small_letters_with_hyphens_is_the_same(void **state)
 {
 	struct loop_invitation out;
@@ -317,6 +346,7 @@ int main(void)
 		cmocka_unit_test(a_wrong_uri_is_refused_and_says_why),
 		cmocka_unit_test(a_uri_that_is_too_long_is_refused),
 		cmocka_unit_test(a_right_uri_gives_its_parts),
+		cmocka_unit_test(a_uri_may_name_web_services),
 		cmocka_unit_test(
 			a_secret_in_small_letters_with_hyphens_is_the_same),
 		cmocka_unit_test(addresses_are_written_as_people_read_them),
