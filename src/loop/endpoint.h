@@ -23,7 +23,8 @@ struct loop_endpoint {
 struct loop_address {
 	struct sockaddr_storage sa;
 	socklen_t len;
-	size_t endpoint; /* which of the state's it is one of */
+	size_t endpoint; /* which of those that were resolved it is one of */
+	unsigned rank;   /* those of a lower one are tried first */
 };
 
 /* "host", "host:port", "[IPv6]" or "[IPv6]:port".

@@ -38,11 +38,12 @@ static bool is_base32(uint8_t c)
 	       (c >= '2' && c <= '7');
 }
 
-const char *loop_pin_wrong(mpp_bytes pin)
+/* Gives the number of bits when nothing is wrong but, perhaps, that. */
+static const char *digits_wrong(mpp_bytes pin, unsigned *bits)
 {
-	unsigned bits = 0;
 	size_t i;
 
+	*bits = 0;
 	/* The type octets 96.. of content digests with SHA-2-512 begin so. */
 	if (pin.len == 0 || (pin.p[0] != 'M' && pin.p[0] != 'm'))
 		return "the fingerprint does not begin with M";
@@ -50,13 +51,31 @@ const char *loop_pin_wrong(mpp_bytes pin)
 		return "the fingerprint is too long";
 	for (i = 0; i < pin.len; i++) {
 		if (is_base32(pin.p[i]))
-			bits += BASE32_BITS;
+			*bits += BASE32_BITS;
 		else if (pin.p[i] != '-')
 			return "the fingerprint is not Base32";
 	}
-	if (bits < MPP_UDF_PIN_BITS)
+	return *bits <= DIGEST_BITS ? NULL : "the fingerprint is too long";
+}
+
+const char *loop_pin_wrong(mpp_bytes pin)
+{
+	unsigned bits;
+	const char *wrong = digits_wrong(pin, &bits);
+
+	if (wrong == NULL && bits < MPP_UDF_PIN_BITS)
 		return "the fingerprint is cut short (less than 260 bits)";
-	return bits <= DIGEST_BITS ? NULL : "the fingerprint is too long";
+	return wrong;
+}
+
+const char *loop_fingerprint_wrong(mpp_bytes pin)
+{
+	unsigned bits;
+	const char *wrong = digits_wrong(pin, &bits);
+
+	if (wrong == NULL && bits < MPP_UDF_BITS)
+		return "the fingerprint is cut short (less than 140 bits)";
+	return wrong;
 }
 
 /* Length of the printable character at the head, 0 when it is none. C1

@@ -7,6 +7,7 @@
 
 int command_enroll(const struct options *o);
 int command_id(const struct options *o);
+int command_discover(const struct options *o);
 int command_subscribe(const struct options *o);
 int command_unsubscribe(const struct options *o);
 int command_status(const struct options *o);

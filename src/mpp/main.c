@@ -14,6 +14,7 @@ static const char help[] =
 	"mpp enroll URI|-     enrol this device with an invitation (-: stdin)\n"
 	"mpp enroll --token FILE|-   enrol it with a token minted for it\n"
 	"mpp id               print the id of this device, which tokens name\n"
+	"mpp discover DOMAIN  print what the DNS says of a domain's service\n"
 	"mpp subscribe        print each publication as it comes\n"
 	"mpp unsubscribe      end a subscription that a killed program left\n"
 	"mpp status           print the account's current state\n"
@@ -38,7 +39,8 @@ static const char help[] =
 	"\n"
 	"Exit codes: 0 done, 64 usage, 65 bad input, 66 not enrolled, 68 host "
 	"unknown,\n"
-	"74 disk, 75 no answer, 76 the service's key has changed, 77 "
+	"69 not offered by the domain, 74 disk, 75 no answer, 76 the service's "
+	"key has changed, 77 "
 	"refused.\n";
 
 static const struct command {
@@ -51,6 +53,7 @@ static const struct command {
 	{"enroll", command_enroll,
 	 OPT_STATE | OPT_TIMEOUT | OPT_JSON | OPT_TOKEN, 1, true},
 	{"id", command_id, OPT_STATE | OPT_JSON, 0, true},
+	{"discover", command_discover, OPT_TIMEOUT | OPT_JSON, 1, false},
 	{"subscribe", command_subscribe,
 	 OPT_STATE | OPT_TIMEOUT | OPT_JSON | OPT_STORE | OPT_LEASE |
 		 OPT_KEEPALIVE | OPT_COUNT | OPT_KEY_LOG | OPT_UNLINKABLE,
@@ -105,6 +108,14 @@ static int open_key_log(struct options *o)
 			o->key_log_name);
 }
 
+static const char *missing(const struct command *c)
+{
+	return c->run == command_discover
+		       ? "the domain is missing: mpp discover DOMAIN"
+		       : "the invitation is missing: mpp enroll URI, or - to "
+			 "read it from stdin";
+}
+
 static int run(struct options *o)
 {
 	const struct command *c = find(o->args[0]);
@@ -120,11 +131,7 @@ static int run(struct options *o)
 				stray);
 	args = o->token != NULL ? 0 : c->args; /* it takes the URI's place */
 	if (o->n_args - 1 < args)
-		return complain(EX_USAGE,
-				"%s: the invitation is missing: mpp "
-				"enroll URI, or - to read it from "
-				"stdin",
-				c->name);
+		return complain(EX_USAGE, "%s: %s", c->name, missing(c));
 	if (o->n_args - 1 > args)
 		return complain(EX_USAGE, "%s: too many arguments: %s", c->name,
 				o->args[args + 1]);

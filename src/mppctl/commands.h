@@ -14,6 +14,7 @@ int command_publish(const struct options *o);
 int command_status(const struct options *o);
 int command_device_list(const struct options *o);
 int command_device_remove(const struct options *o);
+int command_dns_records(const struct options *o);
 int command_token_revoke(const struct options *o);
 int command_token_mint(const struct options *o);
 int command_token_key(const struct options *o);

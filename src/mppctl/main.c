@@ -21,6 +21,8 @@ static const char help[] =
 	"                                   publish states of stores\n"
 	"mppctl device list ACCOUNT         list an account's devices\n"
 	"mppctl device remove ACCOUNT ID    lock a device out\n"
+	"mppctl dns-records DOMAIN          print records for the domain's "
+	"zone\n"
 	"mppctl token revoke ACCOUNT [ID]   let no token in any more\n"
 	"mppctl token revoke --key NAME     none of this token key\n"
 	"mppctl token mint ACCOUNT ID       print a token for a device\n"
@@ -79,6 +81,8 @@ static const struct command {
 	{"device", "list", command_device_list, 0, 1, 1, "device list ACCOUNT"},
 	{"device", "remove", command_device_remove, 0, 2, 2,
 	 "device remove ACCOUNT ID"},
+	{"dns-records", NULL, command_dns_records, 0, 1, 1,
+	 "dns-records DOMAIN"},
 	{"token", "revoke", command_token_revoke, OPT_KEY, 0, 2,
 	 "token revoke ACCOUNT [ID]"},
 	{"token", "mint", command_token_mint, OPT_MINT, 2, 2,

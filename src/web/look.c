@@ -264,6 +264,7 @@ static void write_status(mpp_json_writer *w, const void *arg)
 	mpp_json_cstring(w, "aead", k->crypto->ops->aead_name);
 	write_suites(w, k->service);
 	write_list(w, "listen", k->listen);
+	write_list(w, "endpoints", k->endpoints);
 	mpp_json_cstring(w, "store", k->store);
 	write_counters(w, k);
 	write_pools(w, k->service);

@@ -21,8 +21,9 @@ def test_status(mppd):
     assert status == 200
     assert headers["Content-Type"] == "application/json"
     assert list(doc) == [
-        "version", "uptime_s", "crypto", "aead", "suites", "listen", "store",
-        "counters", "udp", "pools", "accounts", "truncated"]
+        "version", "uptime_s", "crypto", "aead", "suites", "listen",
+        "endpoints", "store", "counters", "udp", "pools", "accounts",
+        "truncated"]
     assert [s["suite"] for s in doc["suites"]] == [1, 2]
     for suite in doc["suites"]:
         # 260 bits are 52 characters in groups of four.

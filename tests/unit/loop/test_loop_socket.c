@@ -225,6 +225,42 @@ static void families_take_turns_behind_the_one_that_held(void **state)
 	assert_order(in, 1, NULL, in);
 }
 
+/* A domain's endpoints in its order; behind them the others, all alike. */
+static void a_domain_s_endpoints_keep_their_order(void **state)
+{
+	const struct loop_endpoint known[] = {endpoint("192.0.2.1:1"),
+					      endpoint("192.0.2.2:1"),
+					      endpoint("[2001:db8::1]:1")};
+	const struct loop_endpoint also[] = {endpoint("192.0.2.3:1"),
+					     endpoint("192.0.2.4:1"),
+					     endpoint("[2001:db8::2]:1"),
+					     endpoint("192.0.2.2:1")};
+	static const char *const want[] = {"192.0.2.1:1",     "192.0.2.2:1",
+					   "[2001:db8::1]:1", "192.0.2.3:1",
+					   "[2001:db8::2]:1", "192.0.2.4:1"};
+	const struct loop_wanted w = {
+		.known = known, .n_known = 3, .also = also, .n_also = 4};
+	struct loop_address none = {.len = 0};
+	struct loop_addresses found;
+	struct loop_resolve *r;
+	char text[LOOP_ENDPOINT_TEXT];
+	size_t i;
+
+	(void)state;
+	assert_int_equal(loop_resolve_wanted(&w, &r), MPP_OK);
+	assert_true(loop_resolve_wait(r, 0));
+	assert_true(loop_resolve_take(r, &found));
+	assert_null(loop_resolve_discovery(r));
+	loop_resolve_drop(r);
+	loop_addresses_order(&found, &none);
+	assert_int_equal(found.n_domain, 3);
+	assert_int_equal(found.n, 6);
+	for (i = 0; i < 6; i++) {
+		loop_address_text(&found.list[i], text);
+		assert_string_equal(text, want[i]);
+	}
+}
+
 static void a_name_is_resolved_in_the_background(void **state)
 {
 	const struct loop_endpoint eps[] = {endpoint("localhost:9"),
@@ -306,6 +342,7 @@ int main(void)
 		cmocka_unit_test(a_port_without_a_service_refuses),
 		cmocka_unit_test(addresses_are_resolved_at_once_in_order),
 		cmocka_unit_test(families_take_turns_behind_the_one_that_held),
+		cmocka_unit_test(a_domain_s_endpoints_keep_their_order),
 		cmocka_unit_test(a_name_is_resolved_in_the_background),
 		cmocka_unit_test(a_name_that_is_unknown_says_so),
 		cmocka_unit_test(who_does_not_wait_for_a_name_loses_nothing),
