@@ -88,6 +88,8 @@ struct world {
 	uint64_t to_service_bytes, to_device_bytes;
 	bool service_down;
 	int (*drop)(struct world *w, const struct flying *f); /* or NULL */
+	void (*answers)(
+		struct world *w); /* takes what waited by HTTP, or NULL */
 	struct world_device d[WORLD_DEVICES];
 };
 
@@ -393,6 +395,8 @@ static inline void world_service(struct world *w)
 		out.n = 0;
 		mpp_service_poll(w->s, world_now(w), &out);
 		world_outbox(w, &out);
+		if (w->answers != NULL)
+			w->answers(w);
 	} while (mpp_service_deadline(w->s).us <= w->now);
 }
 

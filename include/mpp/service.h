@@ -36,6 +36,8 @@ typedef struct mpp_service_config {
 				       several datagrams */
 	uint32_t probes;       /**< devices that are silent to measure their
 				       path [256]: 32 each */
+	uint32_t held;         /**< requests by HTTP that wait for their answer
+				       [256]: 356 each */
 	uint32_t devices;      /**< enrolled keys [1024]: 264 each */
 	uint32_t accounts;     /**< [256]: 344 each */
 	uint32_t stores;       /**< store entries of all accounts and
@@ -142,6 +144,47 @@ void mpp_service_wipe(mpp_service *s);
  * @return why it was dropped, for the curious: it is counted already */
 mpp_err mpp_service_receive(mpp_service *s, mpp_buf in, const mpp_addr *from,
 			    mpp_instant now, mpp_outbox *out);
+
+/* The Web Service transport (docs/protocol.md section 15): the host speaks
+ * HTTP, the packets, keys and rules are those of UDP. */
+enum {
+	MPP_WEB_PACKET_MAX = 65536,   /**< longest packet of a device */
+	MPP_WEB_ANSWER_MAX = 18432,   /**< longest of the service */
+	MPP_WEB_WAIT_MAX_MS = 300000, /**< no request waits longer */
+};
+
+/** A packet came by HTTP.
+ * @param in    borrowed, changed (opened in place)
+ * @param from  the peer's address, or the one that a trusted proxy names
+ * @param held  the host's name for the request, should it wait; not that of
+ *   another one that waits  @param wait_ms  how long the peer would like to
+ *   wait for news (`Prefer: wait`); 0: not. Only a Status request without
+ *   Stores waits; it is answered with what is newer than its Acknowledge
+ * @param[out] out  borrowed, MPP_WEB_ANSWER_MAX octets: the answering packet
+ * @retval MPP_OK out is the answer (200); empty: there is none (204)
+ * @retval MPP_ERR_AGAIN it waits: mpp_service_next_web() will answer
+ * @retval MPP_ERR_REPLAY outside the replay window (409)
+ * @retval MPP_ERR_STRANGER names nothing here any more; out is the stateless
+ *   reset (410)
+ * @retval MPP_ERR_STATE an enrolment is on its way to the disk: the peer is to
+ *   say it again in a new packet (503)
+ * @retval MPP_ERR_NOSPACE out is too small
+ * @return anything else: no packet of ours (400) */
+MPP_MUSTCHECK mpp_err mpp_service_web(mpp_service *s, mpp_buf in,
+				      const mpp_addr *from, uint64_t held,
+				      uint32_t wait_ms, mpp_instant now,
+				      mpp_buf *out);
+
+/** The next request that has waited enough; after mpp_service_poll() and
+ * mpp_service_committed().
+ * @param out  as above: the answer (200), a Close among them; empty: the
+ *   connection is gone, or the answer could not be made (410)
+ * @return false: none  */
+bool mpp_service_next_web(mpp_service *s, mpp_instant now, uint64_t *held,
+			  mpp_buf *out);
+
+/** The peer of a request that waits went away. Harmless when it does not. */
+void mpp_service_web_gone(mpp_service *s, uint64_t held);
 
 /** Do what is due: send publications, repeat, end leases. Call when the
  * deadline has come and after mpp_service_committed(). Stops when @p out is
@@ -338,9 +381,9 @@ typedef struct mpp_connection_info {
 	const char *state; /**< such as "connected", "overdue", "closed" */
 	bool subscribed;
 	uint64_t acknowledged; /**< publication serial */
-	mpp_addr endpoint;
-	uint32_t rtt_us;    /**< smoothed; 0 when there is no sample */
-	uint32_t silent_ms; /**< since its last authentic packet */
+	mpp_addr endpoint;     /**< family 0: no datagram of it has come */
+	uint32_t rtt_us;       /**< smoothed; 0 when there is no sample */
+	uint32_t silent_ms;    /**< since its last authentic packet */
 	uint32_t lease_ms;
 } mpp_connection_info;
 
@@ -397,6 +440,10 @@ MPP_MUSTCHECK mpp_err mpp_service_fingerprint(const mpp_service *s, int suite,
 	X(abandoned, "of these datagrams, because it led nowhere")  \
 	X(no_snapshot, "sent in parts: no snapshot was free")       \
 	X(acknowledged, "publications acknowledged by devices")     \
+	X(web, "packets that came by HTTP")                         \
+	X(web_waited, "of these, requests that waited")             \
+	X(web_news, "of these, answered because of news")           \
+	X(web_gone, "of these, whose peer went away")               \
 	X(commits, "batches durable")                               \
 	X(commit_errors, "batches that failed")
 
@@ -419,7 +466,8 @@ const mpp_service_counters *mpp_service_count(const mpp_service *s);
 	X(stores)            \
 	X(invitations)       \
 	X(operations)        \
-	X(snapshots)
+	X(snapshots)         \
+	X(held)
 
 typedef struct mpp_pool_info {
 	const char *name;

@@ -18,6 +18,7 @@ mpp_service_config memory_config(const struct conf *c)
 		.snapshots = c->snapshots != 0 ? (uint32_t)c->snapshots
 					       : MPP_NO_SNAPSHOTS,
 		.probes = (uint32_t)c->probes,
+		.held = (uint32_t)c->held,
 		.devices = (uint32_t)c->devices,
 		.accounts = (uint32_t)c->accounts,
 		.stores = (uint32_t)c->stores,

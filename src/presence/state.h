@@ -63,6 +63,7 @@ struct account {
 	uint32_t enrolling; /* devices on their way to the disk */
 	uint16_t n_stores;  /* durable or only asked for */
 	bool leaving;       /* deletions of it are on their way to the disk */
+	uint8_t held;       /* Status requests that wait by HTTP */
 	struct entry_list stores;
 	struct entry_list pending;
 	uint64_t batch;      /* not 0: waits for this commit to exist, or

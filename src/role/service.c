@@ -59,6 +59,11 @@ static void cut_all(struct cut *c, struct mpp_service *s,
 	s->waiting.at = cut(c, sizeof(struct change), k->operations);
 	s->done.at = cut(c, sizeof(struct change), k->operations);
 	s->answers.at = cut(c, sizeof(struct change), k->operations);
+	cut_pool(c, &s->held.pool, sizeof(struct held), k->held);
+	cut_hash(c, &s->held.by_slot, k->held);
+	cut_hash(c, &s->held.by_number, k->held);
+	s->held.due.e = cut(c, sizeof(*p->due.e), k->held);
+	s->held.due.where = cut(c, sizeof(*p->due.where), k->held);
 	s->buffers[0] = cut(c, 1, k->commit_bytes);
 	s->buffers[1] = cut(c, 1, k->commit_bytes);
 }
@@ -80,6 +85,7 @@ static mpp_service_config effective(const mpp_service_config *config)
 	if (k.snapshots == MPP_NO_SNAPSHOTS)
 		k.snapshots = 0;
 	set_default(&k.probes, 256);
+	set_default(&k.held, 256);
 	set_default(&k.devices, 1024);
 	set_default(&k.accounts, 256);
 	set_default(&k.stores, 4096);
@@ -110,10 +116,11 @@ static bool possible(const mpp_service_config *k)
 {
 	return k->bindings < (1u << 28) && k->half_open < (1u << 28) &&
 	       k->paths < (1u << 28) && k->snapshots < (1u << 20) &&
-	       k->probes < (1u << 28) && k->devices < (1u << 28) &&
-	       k->accounts < (1u << 28) && k->stores < (1u << 28) &&
-	       k->invitations < (1u << 28) && k->operations < (1u << 20) &&
-	       k->commit_bytes >= 32768 && k->commit_bytes <= (1u << 30) &&
+	       k->probes < (1u << 28) && k->held < (1u << 24) &&
+	       k->devices < (1u << 28) && k->accounts < (1u << 28) &&
+	       k->stores < (1u << 28) && k->invitations < (1u << 28) &&
+	       k->operations < (1u << 20) && k->commit_bytes >= 32768 &&
+	       k->commit_bytes <= (1u << 30) &&
 	       k->stores_per_account <= STORE_NUMBERS &&
 	       k->lease_min_ms >= 1000 && k->lease_min_ms <= k->lease_max_ms &&
 	       k->lease_ms >= k->lease_min_ms &&
@@ -133,7 +140,8 @@ size_t mpp_service_size(const mpp_service_config *config)
 {
 	mpp_service_config k = effective(config);
 	struct cut c = {NULL, 0};
-	uint32_t buckets[3] = {k.accounts, k.devices, k.invitations};
+	uint32_t buckets[5] = {k.accounts, k.devices, k.invitations, k.held,
+			       k.held};
 	struct hash h;
 	unsigned i;
 
@@ -149,10 +157,13 @@ size_t mpp_service_size(const mpp_service_config *config)
 	cut(&c, sizeof(struct trial), k.paths);
 	cut(&c, sizeof(struct snapshot), k.snapshots);
 	cut(&c, sizeof(struct waiting_probe), k.probes);
-	for (i = 0; i < 3; i++)
+	for (i = 0; i < 5; i++)
 		cut_hash(&c, &h, buckets[i]);
 	cut(&c, sizeof(struct heap_entry), k.bindings);
 	cut(&c, sizeof(uint32_t), k.bindings);
+	cut(&c, sizeof(struct held), k.held);
+	cut(&c, sizeof(struct heap_entry), k.held);
+	cut(&c, sizeof(uint32_t), k.held);
 	for (i = 0; i < 3; i++)
 		cut(&c, sizeof(struct change), k.operations);
 	cut(&c, 1, k.commit_bytes);
@@ -243,6 +254,8 @@ mpp_err mpp_service_init(void *mem, size_t len,
 	init_hash(&s->state.by_name);
 	init_hash(&s->state.by_key);
 	init_hash(&s->state.by_secret);
+	init_hash(&s->held.by_slot);
+	init_hash(&s->held.by_number);
 	s->fill = wr_init(s->buffers[0], s->config.commit_bytes);
 	s->fill_id = 1;
 	s->hour_us = (uint64_t)s->config.renew_s * 1000000 / RENEW_HOURS;
@@ -314,7 +327,7 @@ static uint64_t publish_deadline(const struct mpp_service *s,
 	uint64_t sent = now.us - (uint32_t)((uint32_t)now.us - b->sent_us);
 	struct rtt r;
 
-	if (b->state == BINDING_CLOSED)
+	if (b->state == BINDING_CLOSED || !service_has_path(b))
 		return UINT64_MAX;
 	if (service_replaces(b))
 		return 0;
@@ -423,7 +436,7 @@ void service_end_keys(struct mpp_service *s, uint32_t slot, mpp_instant now,
 
 /* An age is one octet: when the host slept for longer than that can tell, all
  * keys are too old. */
-static void note_time(struct mpp_service *s, mpp_instant now, mpp_outbox *out)
+void service_note_time(struct mpp_service *s, mpp_instant now, mpp_outbox *out)
 {
 	const uint64_t before = s->hours;
 	uint32_t i;
@@ -481,7 +494,7 @@ static void run_due(struct mpp_service *s, uint32_t slot, mpp_instant now,
 
 void mpp_service_poll(mpp_service *s, mpp_instant now, mpp_outbox *out)
 {
-	note_time(s, now, out);
+	service_note_time(s, now, out);
 	service_answer(s, now, out);
 	while (out->n < out->cap && heap_first(&s->state.due) <= now.mono.us)
 		run_due(s, s->state.due.e[0].id, now, out);
@@ -489,9 +502,12 @@ void mpp_service_poll(mpp_service *s, mpp_instant now, mpp_outbox *out)
 
 mpp_time mpp_service_deadline(const mpp_service *s)
 {
+	const uint64_t held = heap_first(&s->held.due);
+	const uint64_t due = heap_first(&s->state.due);
+
 	if (s->answers.n != 0)
 		return (mpp_time){0};
-	return (mpp_time){heap_first(&s->state.due)};
+	return (mpp_time){held < due ? held : due};
 }
 
 mpp_err mpp_service_receive(mpp_service *s, mpp_buf in, const mpp_addr *from,
@@ -499,7 +515,7 @@ mpp_err mpp_service_receive(mpp_service *s, mpp_buf in, const mpp_addr *from,
 {
 	static const uint8_t zero[16];
 
-	note_time(s, now, out);
+	service_note_time(s, now, out);
 	s->count.received++;
 	if (in.len < PACKET_OVERHEAD || in.len > MPP_PACKET_MAX) {
 		s->count.drop_short++;

@@ -18,6 +18,7 @@
  *   service_ticket.c   tokens: opening them, giving new ones
  *   service_minter.c   token keys, and what their tokens may say
  *   service_reset.c    telling a client that its connection is gone
+ *   service_web.c      packets that HTTP carried, requests that wait
  *   service_info.c     looking at the state
  *
  * Contract for the outside: mpp/service.h. */
@@ -42,17 +43,19 @@ enum {
 	W_MIN_US = 1000000,
 	FLAT_TRIES = 3, /* repetitions at one PTO */
 	OVERLOAD_RETRY_MS = 10000,
-	UNPROVED_FACTOR = 3,     /* times what came from an unproved path */
-	LEAST_PACKET = 112,      /* the shortest packet with a message */
-	RIGHTS_REMOVING = 0x80,  /* of a device whose removal is on its way */
-	PUBLISH_STORES = 40,     /* entries in one packet from a device */
-	RENEW_HOURS = 24,        /* a device is asked for fresh keys */
-	KEYS_HOURS = 48,         /* older ones are not used */
-	HALVES_PER_ACCOUNT = 64, /* that enrol with a token */
-	TOKEN_LEEWAY_MS = 60000, /* a minter's clock may be ahead */
-	SPREAD_MAX_MS = 60000,   /* of devices that come back */
+	UNPROVED_FACTOR = 3,    /* times what came from an unproved path */
+	LEAST_PACKET = 112,     /* the shortest packet with a message */
+	RIGHTS_REMOVING = 0x80, /* of a device whose removal is on its way */
+	PUBLISH_STORES = MSG_STORES_MAX, /* entries in one packet */
+	RENEW_HOURS = 24,                /* a device is asked for fresh keys */
+	KEYS_HOURS = 48,                 /* older ones are not used */
+	HALVES_PER_ACCOUNT = 64,         /* that enrol with a token */
+	TOKEN_LEEWAY_MS = 60000,         /* a minter's clock may be ahead */
+	SPREAD_MAX_MS = 60000,           /* of devices that come back */
 	PREFIX_BUCKETS = 1024,
 	ALARMS = 8, /* kept for the host */
+	HELD_PER_ACCOUNT = 64,
+	HELD_CLOSE_MAX = 256, /* a packet that says Close */
 	/* Diffie-Hellman operations: es, ss; ephemeral key, ee, se. */
 	DH_OF_STATIC = 1,
 	DH_OF_HANDSHAKE = 5,
@@ -143,9 +146,12 @@ struct incoming {
 	uint32_t seen_ms;      /* when the device was heard before */
 };
 
-/* A packet being written, straight into the outbox. */
+/* A packet being written, straight into the outbox, or where the answer to an
+ * HTTP request goes. */
 struct outgoing {
-	struct mpp_datagram *d;
+	struct mpp_datagram *d; /* NULL: it goes by HTTP */
+	uint8_t *packet;
+	size_t cap;        /* of its plaintext */
 	mpp_json_writer w; /* the message, behind an extension list */
 	bool large;        /* it stands in the binding's snapshot instead */
 };
@@ -156,6 +162,53 @@ struct request {
 	struct outgoing o;
 	struct msg_common common;
 	uint32_t lost_ms; /* PathLost of the answer; 0: none */
+};
+
+/* A packet that HTTP carried, while it or one that waited is answered. */
+struct web {
+	mpp_buf *out; /* where the answer goes; NULL: not by HTTP */
+	uint64_t number;
+	uint32_t wait_ms;
+	const uint8_t *stream; /* that the answer names, or NULL */
+	bool held;             /* it waits: no answer yet */
+};
+
+enum held_kind {
+	HELD_STATUS = 1, /* for something newer than `since` */
+	HELD_CHANGE,     /* for the store */
+	HELD_CHANGED,    /* the store has said: `change` */
+	HELD_CLOSED,     /* the connection has ended: `close` */
+	HELD_GONE,       /* and there is nothing to say */
+};
+
+/* A request by HTTP that waits for its answer. */
+struct held {
+	uint32_t link;
+	uint32_t next_slot, next_number; /* in their buckets */
+	uint32_t slot;                   /* binding; NONE: it is gone */
+	uint32_t account; /* where it counts; NONE: nowhere (any more) */
+	uint32_t request; /* its Serial */
+	uint64_t number;  /* the host's name for it */
+	uint64_t index;   /* of its datagram */
+	uint64_t since;
+	uint8_t kind;
+	bool json;
+	bool named; /* the answer goes to this StreamId: */
+	uint8_t stream[STREAM_ID_LEN];
+	union {
+		struct change change;
+		struct {
+			uint16_t len;
+			uint8_t packet[HELD_CLOSE_MAX];
+		} close;
+	} u;
+};
+
+/* All of them, by binding and by number, and when each is over. */
+struct helds {
+	struct pool pool;
+	struct hash by_slot, by_number;
+	struct heap due;
 };
 
 struct mpp_service {
@@ -190,6 +243,9 @@ struct mpp_service {
 	uint64_t issued_ms; /* of the newest token */
 	bool clean_rests;   /* the store failed: what is left can wait */
 	uint8_t *buffers[2];
+	struct helds held;
+	struct web web;
+	mpp_datagram web_first; /* the answer to a first packet by HTTP */
 	/* Room for one operation at a time; too large for the stack. */
 	struct connect connect;
 	struct admission admission;
@@ -232,6 +288,16 @@ static inline enum rtt_which service_wakes(uint32_t seen, uint64_t ms)
 	return silent >= RTT_WAKE_MS && silent <= INT32_MAX ? RTT_WAKE
 							    : RTT_AWAKE;
 }
+/* Is what is being answered carried by HTTP? */
+static inline bool service_by_web(const struct mpp_service *s)
+{
+	return s->web.out != NULL;
+}
+/* A connection that was made by HTTP has no path until one is proved. */
+static inline bool service_has_path(const struct binding *b)
+{
+	return b->path.family != 0;
+}
 static inline uint64_t service_pto(const struct binding *b)
 {
 	const struct rtt r = rtt_of(&b->rtt, RTT_AWAKE);
@@ -252,6 +318,8 @@ bool service_renew_due(const struct mpp_service *s, const struct binding *b);
 bool service_keys_ended(const struct mpp_service *s, uint32_t slot);
 void service_end_keys(struct mpp_service *s, uint32_t slot, mpp_instant now,
 		      mpp_outbox *out);
+/* Every call that gets the time begins with it. */
+void service_note_time(struct mpp_service *s, mpp_instant now, mpp_outbox *out);
 /* The one place where a binding's state changes. */
 void service_enter(struct mpp_service *s, uint32_t slot,
 		   enum binding_event event, mpp_instant now, mpp_outbox *out);
@@ -435,6 +503,9 @@ MPP_MUSTCHECK mpp_err service_publish(struct mpp_service *s, struct change *c,
 				      mpp_published *out);
 /* Answer publish requests of devices that are durable now. */
 void service_answer(struct mpp_service *s, mpp_instant now, mpp_outbox *out);
+/* One of them, whose request waited by HTTP. ack: that. */
+void service_answer_held(struct mpp_service *s, const struct change *c,
+			 const struct incoming *ack);
 
 /* ---- service_path.c ---- */
 /* How many octets the next packet to this address may have. in: what it
@@ -472,12 +543,13 @@ MPP_MUSTCHECK mpp_err service_stream_read(const struct ext *e,
 					  const uint8_t **id);
 /* How many octets the identifiers take that a packet to this address is to
  * bring; 0: none. */
-size_t service_stream_len(const struct binding *b, const mpp_addr *to);
-/* Put them before the *len octets of this plaintext, if they are due and there
- * is room. One that gets lost is asked for again. */
+size_t service_stream_len(const struct mpp_service *s, const struct binding *b,
+			  const mpp_addr *to);
+/* Put them before the *len octets of this packet's plaintext, if they are due
+ * and there is room. One that gets lost is asked for again. */
 MPP_MUSTCHECK mpp_err service_stream_put(struct mpp_service *s, uint32_t slot,
-					 const mpp_addr *to, uint8_t *plain,
-					 size_t *len);
+					 const mpp_addr *to,
+					 const struct outgoing *o, size_t *len);
 
 /* ---- service_keepalive.c ---- */
 /* A heartbeat asks for a late answer. False: it is to be answered now. */
@@ -558,6 +630,34 @@ MPP_MUSTCHECK mpp_err service_reset_token(const struct mpp_service *s,
 /* A packet of len octets named this stream, which is not there. */
 void service_reset(struct mpp_service *s, struct stream st, size_t len,
 		   const mpp_addr *to, mpp_time now, mpp_outbox *out);
+
+/* ---- service_web.c ---- */
+/* Let the request being answered wait; a change takes the place of the same
+ * one that was asked before. False: there is no room. */
+bool service_web_hold(struct mpp_service *s, const struct request *q,
+		      enum held_kind kind);
+/* A Status request that waits until something is newer than this; an older one
+ * of its binding is answered now. False: so is this one. */
+bool service_web_wait(struct mpp_service *s, const struct request *q,
+		      uint64_t since);
+/* Is there room for one more? */
+bool service_web_room(const struct mpp_service *s);
+/* The store has said about a change. False: nobody waits for it here. */
+bool service_web_changed(struct mpp_service *s, const struct change *c);
+/* A binding's vector has changed. */
+void service_web_news(struct mpp_service *s, uint32_t slot);
+/* The Status request of a binding, if one waits, is answered now. */
+void service_web_wake(struct mpp_service *s, uint32_t slot);
+/* A binding is about to say Close, or to be forgotten, or to leave its account.
+ */
+void service_web_close(struct mpp_service *s, uint32_t slot, unsigned code,
+		       const char *why);
+void service_web_forget(struct mpp_service *s, uint32_t slot);
+void service_web_leave(struct mpp_service *s, uint32_t slot);
+/* A packet that says Close. Error: those of service_finish(), NOSPACE. */
+MPP_MUSTCHECK mpp_err service_say_close(struct mpp_service *s, uint32_t slot,
+					unsigned code, const char *why,
+					mpp_outbox *out);
 
 /* ---- service_remove.c ---- */
 /* The device of an account whose UDF begins with this text. Errors: NOTFOUND,

@@ -378,8 +378,10 @@ static void arm_all(struct mpp_service *s, const struct account *a,
 	for (i = a->devices; i != NONE; i = device_at(&s->state, i)->next) {
 		for (k = 0; k < INSTANCES; k++) {
 			slot = device_at(&s->state, i)->instances[k].binding;
-			if (slot != NONE)
-				service_arm(s, slot, now);
+			if (slot == NONE)
+				continue;
+			service_arm(s, slot, now);
+			service_web_news(s, slot);
 		}
 	}
 }

@@ -197,13 +197,14 @@ void service_free(struct mpp_service *s, uint32_t slot)
 	service_path_end(s, b);
 	service_large_end(s, b);
 	service_probe_end(s, b);
+	service_web_forget(s, slot);
 	mem_wipe(b, sizeof(*b));
 	b->generation = generation;
 	pool_give(&s->state.bindings, slot);
 }
 
-void service_end(struct mpp_service *s, uint32_t slot, unsigned code,
-		 const char *why, mpp_outbox *out)
+mpp_err service_say_close(struct mpp_service *s, uint32_t slot, unsigned code,
+			  const char *why, mpp_outbox *out)
 {
 	uint8_t value[96];
 	struct wr v = wr_init(value, sizeof(value));
@@ -215,15 +216,25 @@ void service_end(struct mpp_service *s, uint32_t slot, unsigned code,
 		n++;
 	wr_int(&v, code);
 	wr_bytes(&v, why, n);
-	if (service_begin(s, slot, out, false, &o)) {
-		w = service_list(&o);
-		ext_put(&w, EXT_CLOSE, value, v.n);
-		service_list_end(&o, &w);
-		if (service_finish(s, slot, &o,
-				   &binding_at(&s->state, slot)->path, 0, NULL,
-				   out) != MPP_OK)
-			s->count.send_errors++;
-	}
+	if (!service_begin(s, slot, out, false, &o))
+		return MPP_ERR_NOSPACE;
+	w = service_list(&o);
+	ext_put(&w, EXT_CLOSE, value, v.n);
+	service_list_end(&o, &w);
+	return service_finish(s, slot, &o, &binding_at(&s->state, slot)->path,
+			      0, NULL, out);
+}
+
+void service_end(struct mpp_service *s, uint32_t slot, unsigned code,
+		 const char *why, mpp_outbox *out)
+{
+	mpp_err err = MPP_OK;
+
+	if (service_has_path(binding_at(&s->state, slot)))
+		err = service_say_close(s, slot, code, why, out);
+	if (err != MPP_OK && err != MPP_ERR_NOSPACE)
+		s->count.send_errors++;
+	service_web_close(s, slot, code, why);
 	service_free(s, slot);
 }
 
@@ -520,7 +531,8 @@ bool service_confirm(struct mpp_service *s, const struct incoming *in,
 	const mpp_instant now = in->now;
 	struct binding *b = binding_at(&s->state, slot);
 
-	sample(b, in->index, now);
+	if (!service_by_web(s))
+		sample(b, in->index, now);
 	if (b->device == NONE)
 		find_enrolled(s, b->side);
 	if (b->device == NONE) {

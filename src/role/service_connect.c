@@ -32,6 +32,13 @@ static mpp_datagram *answer_to(struct mpp_service *s, const struct question *q)
 	return d;
 }
 
+/* What the device is told that its address is: none, by HTTP. */
+static const mpp_addr *endpoint_of(const struct mpp_service *s,
+				   const struct question *q)
+{
+	return service_by_web(s) ? NULL : q->from;
+}
+
 static mpp_err answer_send(struct mpp_service *s, const struct question *q,
 			   const struct wr *w)
 {
@@ -185,8 +192,8 @@ static void put_answer(struct mpp_service *s, const struct admission *ad,
 		       const struct question *q, mpp_json_writer *w)
 {
 	const struct account *a = account_at(&s->state, ad->account);
-	struct msg_common common =
-		service_common(s, q->from, q->now.wall, s->msg.serial);
+	struct msg_common common = service_common(s, endpoint_of(s, q),
+						  q->now.wall, s->msg.serial);
 	struct vector v = {ad->filter, 0, w->cap, true, 0, false};
 
 	msg_begin(w, msg_response_type(s->msg.type));
@@ -212,8 +219,8 @@ static void put_answer(struct mpp_service *s, const struct admission *ad,
 static void put_refusal(struct mpp_service *s, const struct admission *ad,
 			const struct question *q, mpp_json_writer *w)
 {
-	struct msg_common common =
-		service_common(s, q->from, q->now.wall, s->msg.serial);
+	struct msg_common common = service_common(s, endpoint_of(s, q),
+						  q->now.wall, s->msg.serial);
 
 	common.status = ad->status;
 	common.description = ad->why;
@@ -356,7 +363,8 @@ static mpp_err accept(struct mpp_service *s, struct admission *ad,
 		return refuse(s, ad, q);
 	}
 	b = binding_at(&s->state, slot);
-	b->path = *q->from;
+	if (!service_by_web(s))
+		b->path = *q->from;
 	while (ad->params.quantum >> (b->quantum_log + 1) != 0)
 		b->quantum_log++;
 	if (ad->params.packet_size >= MPP_PACKET_MAX)
@@ -559,7 +567,8 @@ mpp_err service_connect(struct mpp_service *s, mpp_bytes in,
 {
 	struct connect *c = &s->connect;
 	struct question q = {c, from, now, out};
-	mpp_err err = connect_read_initiator(in, c);
+	mpp_err err = service_by_web(s) ? connect_read_carried(in, c)
+					: connect_read_initiator(in, c);
 
 	if (err != MPP_OK && err != MPP_ERR_VERSION) {
 		s->count.drop_malformed++;

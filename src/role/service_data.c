@@ -175,11 +175,12 @@ static void answer_plain(struct mpp_service *s, struct request *q)
 }
 
 /* An answer that brings state counts as a publication under way: when it is
- * lost, the timer repeats the state. */
-static void note_state_sent(struct binding *b, const struct vector *v,
-			    mpp_instant now)
+ * lost, the timer repeats the state. By HTTP the device asks again. */
+static void note_state_sent(const struct mpp_service *s, struct binding *b,
+			    const struct vector *v, mpp_instant now)
 {
-	if ((b->flags & BIND_SUBSCRIBED) == 0 || v->last <= b->acked)
+	if (service_by_web(s) || (b->flags & BIND_SUBSCRIBED) == 0 ||
+	    v->last <= b->acked)
 		return;
 	b->flags &= (uint8_t) ~(BIND_DUE | BIND_HEADER_ACKED | BIND_REPLACED);
 	b->flags |= BIND_IN_FLIGHT;
@@ -195,8 +196,10 @@ static size_t vector_room(const struct mpp_service *s, const struct request *q)
 	const struct binding *b = binding_at(&s->state, q->in.slot);
 	const size_t quantum = 64;
 	const size_t list =
-		service_list_len(&q->o) + service_stream_len(b, q->in.from);
-	size_t room = service_room(s, b, q->in.from, &q->in);
+		service_list_len(&q->o) + service_stream_len(s, b, q->in.from);
+	size_t room = service_by_web(s)
+			      ? q->o.cap + PACKET_OVERHEAD
+			      : service_room(s, b, q->in.from, &q->in);
 
 	room = room > PACKET_OVERHEAD ? room - PACKET_OVERHEAD : 0;
 	room = room / quantum * quantum;
@@ -205,10 +208,13 @@ static size_t vector_room(const struct mpp_service *s, const struct request *q)
 
 /* Several packets go to the proved path only. What says no serial must not
  * take the place of a publication. */
-static bool may_be_large(const struct binding *b, const struct request *q,
+static bool may_be_large(const struct mpp_service *s, const struct request *q,
 			 const struct vector *v)
 {
-	return memcmp(q->in.from, &b->path, sizeof(b->path)) == 0 &&
+	const struct binding *b = binding_at(&s->state, q->in.slot);
+
+	return !service_by_web(s) &&
+	       memcmp(q->in.from, &b->path, sizeof(b->path)) == 0 &&
 	       (v->serial || (b->flags & BIND_IN_FLIGHT) == 0);
 }
 
@@ -221,7 +227,8 @@ static mpp_err finish_vector(struct mpp_service *s, struct request *q,
 		return service_large_finish(s, q->in.slot, &q->o, &q->in,
 					    (uint32_t)q->m->serial);
 	/* A later part of the state takes the place of what is under way. */
-	if (v->serial && (b->flags & BIND_SUBSCRIBED) != 0)
+	if (v->serial && (b->flags & BIND_SUBSCRIBED) != 0 &&
+	    !service_by_web(s))
 		service_large_end(s, b);
 	return service_finish(s, q->in.slot, &q->o, q->in.from, 0, &q->in,
 			      q->in.out);
@@ -235,12 +242,12 @@ static void answer_vector(struct mpp_service *s, struct request *q,
 
 	v->room = vector_room(s, q);
 	msg_put_common(&q->o.w, &q->common);
-	service_put_state(s, q->in.slot, &q->o, v, may_be_large(b, q, v));
+	service_put_state(s, q->in.slot, &q->o, v, may_be_large(s, q, v));
 	s->count.requests++;
 	if (finish_vector(s, q, v) != MPP_OK)
 		s->count.send_errors++;
 	else if (v->serial)
-		note_state_sent(b, v, q->in.now);
+		note_state_sent(s, b, v, q->in.now);
 	if (q->o.large && b->snapshot != NONE)
 		service_large_send(s, q->in.slot, q->in.now, q->in.out);
 }
@@ -295,10 +302,20 @@ static void unsubscribe(struct mpp_service *s, struct request *q)
 	b->flags &= (uint8_t) ~(BIND_SUBSCRIBED | BIND_DUE | BIND_IN_FLIGHT |
 				BIND_HEADER_ACKED | BIND_REPLACED);
 	service_large_end(s, b);
+	service_web_wake(s, q->in.slot);
 	answer_plain(s, q);
 }
 
-/* The whole current vector of the filter, or of the stores named. */
+/* The serial that a device says it holds; 0 if that cannot be. */
+static uint64_t held_by_device(const struct msg *m, const struct account *a)
+{
+	return msg_has(m, FIELD_ACKNOWLEDGE) && m->acknowledge <= a->assigned
+		       ? m->acknowledge
+		       : 0;
+}
+
+/* The whole current vector of the filter, or of the stores named; to one that
+ * would wait by HTTP, what it lacks. */
 static void status(struct mpp_service *s, struct request *q)
 {
 	struct binding *b = binding_at(&s->state, q->in.slot);
@@ -320,13 +337,19 @@ static void status(struct mpp_service *s, struct request *q)
 	v.serial = !msg_has(q->m, FIELD_STORES);
 	if (v.serial && (b->flags & BIND_SUBSCRIBED) != 0)
 		memcpy(filter, b->filter, sizeof(filter));
+	if (v.serial && service_by_web(s) && s->web.wait_ms != 0) {
+		v.since = held_by_device(q->m, a);
+		if (service_web_wait(s, q, v.since))
+			return;
+	}
 	if (!begin_answer(s, q, MSG_STATUS))
 		return;
 	answer_vector(s, q, &v);
 	/* The next parts follow as publications, from where this one ended. */
-	if (v.serial && v.more && (b->flags & BIND_SUBSCRIBED) != 0) {
+	if (v.serial && v.more && (b->flags & BIND_SUBSCRIBED) != 0 &&
+	    !service_by_web(s)) {
 		b->acked = 0;
-		note_state_sent(b, &v, q->in.now);
+		note_state_sent(s, b, &v, q->in.now);
 	}
 }
 
@@ -348,8 +371,10 @@ static void heartbeat(struct mpp_service *s, struct request *q)
 	struct vector v = {b->filter, b->acked, 0, true, 0, false};
 
 	/* What is under way in several packets need not begin again. */
-	if (!service_behind(s, b) || b->snapshot != NONE) {
-		if (b->snapshot == NONE && service_probe_wait(s, q))
+	if (!service_behind(s, b) ||
+	    (b->snapshot != NONE && !service_by_web(s))) {
+		if (b->snapshot == NONE && !service_by_web(s) &&
+		    service_probe_wait(s, q))
 			answer_ack(s, q);
 		else
 			answer_plain(s, q);
@@ -403,6 +428,12 @@ static const mpp_addr *answer_to(const struct mpp_service *s,
 	return service_path_tries(s, b, from) ? from : &b->path;
 }
 
+/* By HTTP a device is told where its datagrams came from, if any did. */
+static const mpp_addr *endpoint_by_web(const struct binding *b)
+{
+	return service_has_path(b) ? &b->path : NULL;
+}
+
 /* A device's publish is durable, or failed. ack: the request, or NULL when it
  * came earlier. */
 static void answer_change(struct mpp_service *s, const struct change *c,
@@ -411,10 +442,12 @@ static void answer_change(struct mpp_service *s, const struct change *c,
 	const struct binding *b = binding_at(&s->state, c->index);
 	const mpp_addr *to = ack != NULL ? in->from : answer_to(s, b, in->from);
 	struct msg_common common =
-		service_common(s, to, in->now.wall, c->request);
+		service_common(s, service_by_web(s) ? endpoint_by_web(b) : to,
+			       in->now.wall, c->request);
 	struct outgoing o;
 
 	if (b->state == BINDING_FREE || b->generation != c->generation ||
+	    (!service_by_web(s) && to->family == 0) ||
 	    !service_begin(s, c->index, in->out, (b->flags & BIND_JSON) != 0,
 			   &o))
 		return;
@@ -481,6 +514,13 @@ static bool names_own_account(struct mpp_service *s, const struct msg *m,
 	       bytes_eq((mpp_bytes){name, text.len}, account_name(a));
 }
 
+/* Over UDP the answer needs nobody who waits for it. */
+static void wait_for_store(struct mpp_service *s, const struct request *q)
+{
+	if (service_by_web(s))
+		(void)service_web_hold(s, q, HELD_CHANGE);
+}
+
 NOINLINE static void publish(struct mpp_service *s, struct request *q)
 {
 	struct binding *b = binding_at(&s->state, q->in.slot);
@@ -498,8 +538,14 @@ NOINLINE static void publish(struct mpp_service *s, struct request *q)
 			     "this device may not publish so");
 		return;
 	}
-	if (publish_waits(s, q))
+	if (service_by_web(s) && !service_web_room(s)) {
+		publish_verdict(s, q, MPP_ERR_LIMIT);
 		return;
+	}
+	if (publish_waits(s, q)) {
+		wait_for_store(s, q);
+		return;
+	}
 	n = take_stores(s, q->m, stores);
 	c.account = d->account;
 	c.index = q->in.slot;
@@ -512,6 +558,14 @@ NOINLINE static void publish(struct mpp_service *s, struct request *q)
 		publish_verdict(s, q, err);
 	else if (!done.waiting)
 		answer_change(s, &c, &q->in, &q->in);
+	else
+		wait_for_store(s, q);
+}
+
+void service_answer_held(struct mpp_service *s, const struct change *c,
+			 const struct incoming *ack)
+{
+	answer_change(s, c, ack, ack);
 }
 
 void service_answer(struct mpp_service *s, mpp_instant now, mpp_outbox *out)
@@ -522,7 +576,8 @@ void service_answer(struct mpp_service *s, mpp_instant now, mpp_outbox *out)
 		const struct change *c = &s->answers.at[s->answers.head];
 
 		in.from = &c->from;
-		answer_change(s, c, &in, NULL);
+		if (!service_web_changed(s, c))
+			answer_change(s, c, &in, NULL);
 		s->answers.head = (s->answers.head + 1) % s->config.operations;
 		s->answers.n--;
 	}
@@ -599,7 +654,7 @@ static void take_request(struct mpp_service *s, struct request *q)
 	const uint32_t wait = service_request_wait(
 		s, device_at(&s->state, b->device), q->in.now.mono);
 
-	q->common = service_common(s, q->in.from, q->in.now.wall, serial);
+	q->common.acknowledge = serial;
 	if (wait != 0) {
 		answer_too_many(s, q, wait);
 	} else if (serial == 0 || serial > UINT32_MAX) {
@@ -608,7 +663,7 @@ static void take_request(struct mpp_service *s, struct request *q)
 			     "a request needs a Serial of 1 or more");
 	} else if (serial < b->request) {
 		answer_invalid_serial(s, q);
-	} else if (service_large_answers(s, b, serial)) {
+	} else if (!service_by_web(s) && service_large_answers(s, b, serial)) {
 		s->count.requests++; /* what is missing goes out again */
 	} else {
 		b->request = (uint32_t)serial;
@@ -645,18 +700,22 @@ static mpp_err read_plain(struct mpp_service *s, mpp_bytes plain,
 static void take_datagram(struct mpp_service *s, struct incoming *in,
 			  const struct rud_header *h, mpp_err readable)
 {
+	const struct binding *b = binding_at(&s->state, in->slot);
+	const bool web = service_by_web(s);
 	struct request *q = &s->request;
 
 	*q = (struct request){.in = *in, .m = &s->msg};
-	q->lost_ms = service_path_lost(binding_at(&s->state, in->slot), in);
-	q->common = service_common(s, in->from, in->now.wall, 0);
+	if (!web)
+		q->lost_ms = service_path_lost(b, in);
+	q->common = service_common(s, web ? endpoint_by_web(b) : in->from,
+				   in->now.wall, 0);
 	if (readable != MPP_OK) {
 		s->count.malformed++;
 		s->msg.type = MSG_NONE;
 		answer_error(s, q, MPP_STATUS_MALFORMED,
 			     "message not understood");
 	} else if (s->msg.type == MSG_NONE || s->msg.type == MSG_ACKNOWLEDGE) {
-		if ((h->flags & FLAG_ACK_WANTED) != 0)
+		if (web || (h->flags & FLAG_ACK_WANTED) != 0)
 			answer_ack(s, q);
 	} else {
 		take_request(s, q);
@@ -675,6 +734,8 @@ static mpp_err take_opened(struct mpp_service *s, struct incoming *in,
 	if (readable == MPP_OK && ext_has(e, EXT_PATH_RESPONSE))
 		response = e->v[EXT_PATH_RESPONSE];
 	in->stream = readable == MPP_OK ? stream : NULL;
+	if (service_by_web(s))
+		s->web.stream = in->stream;
 	in->seen_ms = b->seen_ms;
 	if (ext_has(e, EXT_CLOSE)) {
 		s->count.closed++;
@@ -689,14 +750,20 @@ static mpp_err take_opened(struct mpp_service *s, struct incoming *in,
 		b->seen_ms = ms_of(in->now.mono);
 		service_enter(s, in->slot, EVENT_PACKET, in->now, in->out);
 	}
-	service_probe_packet(s, b, in->index);
-	service_path_packet(s, in, response,
-			    s->msg.type != MSG_ENDPOINT_REQUEST);
-	take_header_ack(s, b, h, in);
+	/* HTTP says nothing of the path. */
+	if (!service_by_web(s)) {
+		service_probe_packet(s, b, in->index);
+		service_path_packet(s, in, response,
+				    s->msg.type != MSG_ENDPOINT_REQUEST);
+		take_header_ack(s, b, h, in);
+	}
 	if (readable == MPP_OK)
 		take_acknowledge(s, b, &s->msg);
 	take_datagram(s, in, h, readable);
-	heal(s, in->slot, in->now);
+	if (service_by_web(s))
+		service_arm(s, in->slot, in->now.mono);
+	else
+		heal(s, in->slot, in->now);
 	return readable;
 }
 

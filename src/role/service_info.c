@@ -182,6 +182,11 @@ bool mpp_service_pool(const mpp_service *s, unsigned i, mpp_pool_info *out)
 	case 9:
 		*out = pool_info("snapshots", &p->snapshots);
 		return true;
+	case 10:
+		*out = pool_info("held", &s->held.pool);
+		out->bytes_each += (uint32_t)(sizeof(*s->held.due.e) +
+					      sizeof(*s->held.due.where));
+		return true;
 	default:
 		return false;
 	}

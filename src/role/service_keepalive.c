@@ -20,7 +20,8 @@ bool service_probe_wait(struct mpp_service *s, const struct request *q)
 	struct waiting_probe *p;
 
 	/* Longer than the lease the device cannot be silent. */
-	if (q->m->probe_ms == 0 || q->m->probe_ms > b->lease_ms)
+	if (q->m->probe_ms == 0 || q->m->probe_ms > b->lease_ms ||
+	    !service_has_path(b))
 		return false;
 	if (b->probe == NONE)
 		b->probe = pool_take(&s->state.probes);

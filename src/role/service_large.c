@@ -35,7 +35,7 @@ bool service_large_begin(struct mpp_service *s, uint32_t slot,
 	n = snapshot_at(&s->state, b->snapshot);
 	n->d.len = DATAGRAM_MAX; /* for service_large_end(), until it is cut */
 	/* The extension list, and the message as far as it goes. */
-	memcpy(n->plain, o->d->data + PACKET_HEAD, list + from->n);
+	memcpy(n->plain, o->packet + PACKET_HEAD, list + from->n);
 	o->w = *from;
 	o->w.p = n->plain + list;
 	o->w.cap = DATAGRAM_MAX - list;

@@ -102,7 +102,7 @@ static void challenge(struct mpp_service *s, uint32_t slot, const uint8_t *data,
 	struct outgoing o;
 	struct wr w;
 
-	if (service_room(s, b, to, NULL) < LEAST_PACKET ||
+	if (to->family == 0 || service_room(s, b, to, NULL) < LEAST_PACKET ||
 	    !service_begin(s, slot, out, false, &o))
 		return;
 	w = service_list(&o);

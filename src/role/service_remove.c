@@ -100,6 +100,7 @@ static void disconnect(struct mpp_service *s, struct device *d)
 		if (slot == NONE)
 			continue;
 		d->instances[k].binding = NONE;
+		service_web_leave(s, slot);
 		b = binding_at(&s->state, slot);
 		b->device = NONE;
 		b->flags = BIND_ENDING;

@@ -62,26 +62,33 @@ static mpp_err put_noise(const struct mpp_service *s, struct wr *w)
 void service_reset(struct mpp_service *s, struct stream st, size_t len,
 		   const mpp_addr *to, mpp_time now, mpp_outbox *out)
 {
+	const bool web = service_by_web(s);
 	uint8_t token[RESET_TOKEN_LEN];
 	struct wr w;
 
+	/* Who has a TCP connection has proved his address. */
 	if (len < RESET_MIN_IN || st.slot >= s->config.bindings ||
-	    !may_answer(s, to, now))
+	    (!web && !may_answer(s, to, now)))
 		return;
-	if (out->n == out->cap) {
+	if (!web && out->n == out->cap) {
 		s->count.no_room++;
 		return;
 	}
-	w = wr_init(out->slots[out->n].data, RESET_MIN_IN);
+	w = wr_init(web ? s->web.out->p : out->slots[out->n].data,
+		    RESET_MIN_IN);
 	if (put_noise(s, &w) != MPP_OK ||
 	    service_reset_token(s, st, token) != MPP_OK) {
 		s->count.send_errors++;
 		return;
 	}
 	wr_raw(&w, token, sizeof(token));
+	s->count.sent++;
+	s->count.resets++;
+	if (web) {
+		s->web.out->len = w.n;
+		return;
+	}
 	out->slots[out->n].to = *to;
 	out->slots[out->n].len = (uint16_t)w.n;
 	out->n++;
-	s->count.sent++;
-	s->count.resets++;
 }

@@ -14,7 +14,7 @@ enum {
 
 struct wr service_list(const struct outgoing *o)
 {
-	return wr_init(o->d->data + PACKET_HEAD, PACKET_PLAIN_MAX);
+	return wr_init(o->packet + PACKET_HEAD, o->cap);
 }
 
 void service_list_end(struct outgoing *o, struct wr *w)
@@ -32,12 +32,34 @@ void service_list_retry(struct outgoing *o, bool json, uint32_t ms)
 	ext_put_int(&list, EXT_RETRY_AFTER, ms);
 	ext_put_end(&list);
 	mpp_json_writer_init(&o->w, json ? MPP_JSON_TEXT : MPP_JSON_B,
-			     list.p + list.n, PACKET_PLAIN_MAX - list.n);
+			     list.p + list.n, o->cap - list.n);
 }
 
 size_t service_list_len(const struct outgoing *o)
 {
-	return (size_t)(o->w.p - o->d->data) - PACKET_HEAD;
+	return (size_t)(o->w.p - o->packet) - PACKET_HEAD;
+}
+
+/* Where the next packet is written. */
+static bool take_room(struct mpp_service *s, mpp_outbox *out,
+		      struct outgoing *o)
+{
+	*o = (struct outgoing){.cap = PACKET_PLAIN_MAX};
+	if (service_by_web(s)) {
+		o->packet = s->web.out->p;
+		o->cap = s->web.out->cap < MPP_WEB_ANSWER_MAX
+				 ? s->web.out->cap
+				 : MPP_WEB_ANSWER_MAX;
+		o->cap -= PACKET_OVERHEAD;
+		return true;
+	}
+	if (out->n == out->cap) {
+		s->count.no_room++;
+		return false;
+	}
+	o->d = &out->slots[out->n];
+	o->packet = o->d->data;
+	return true;
 }
 
 bool service_begin(struct mpp_service *s, uint32_t slot, mpp_outbox *out,
@@ -45,19 +67,47 @@ bool service_begin(struct mpp_service *s, uint32_t slot, mpp_outbox *out,
 {
 	struct wr list;
 
-	if (out->n == out->cap) {
-		s->count.no_room++;
+	if (!take_room(s, out, o))
 		return false;
-	}
-	o->large = false;
-	o->d = &out->slots[out->n];
 	list = service_list(o);
 	if (service_renew_due(s, binding_at(&s->state, slot)))
 		ext_put(&list, EXT_RENEW, NULL, 0);
 	ext_put_end(&list);
 	mpp_json_writer_init(&o->w, json ? MPP_JSON_TEXT : MPP_JSON_B,
-			     list.p + list.n, PACKET_PLAIN_MAX - list.n);
+			     list.p + list.n, o->cap - list.n);
 	return true;
+}
+
+/* How long it may become. */
+static size_t room_of(const struct mpp_service *s, const struct binding *b,
+		      const struct outgoing *o, const mpp_addr *to,
+		      const struct incoming *ack)
+{
+	return o->d != NULL ? service_room(s, b, to, ack)
+			    : o->cap + PACKET_OVERHEAD;
+}
+
+/* The identifier that it names. By HTTP it is the one that the device says
+ * there, so that nobody can put that together with its datagrams. */
+static const uint8_t *id_of(const struct mpp_service *s,
+			    const struct binding *b, const struct outgoing *o,
+			    const mpp_addr *to, const struct incoming *ack)
+{
+	if (o->d != NULL)
+		return service_path_id(s, b, to, ack);
+	return s->web.stream != NULL ? s->web.stream : b->client_id;
+}
+
+static void note_packet(struct mpp_service *s, const struct binding *b,
+			const struct outgoing *o, const mpp_addr *to,
+			mpp_outbox *out)
+{
+	s->count.sent++;
+	if (o->d == NULL)
+		return;
+	o->d->to = *to;
+	out->n++;
+	service_path_sent(s, b, to, o->d->len);
 }
 
 mpp_err service_finish(struct mpp_service *s, uint32_t slot, struct outgoing *o,
@@ -66,38 +116,38 @@ mpp_err service_finish(struct mpp_service *s, uint32_t slot, struct outgoing *o,
 {
 	struct binding *b = binding_at(&s->state, slot);
 	struct rud_header h = {.index = b->tx_next, .count = 1};
-	uint8_t *plain = o->d->data + PACKET_HEAD;
+	uint8_t *plain = o->packet + PACKET_HEAD;
 	size_t len = (size_t)(o->w.p - plain) + o->w.n;
 	size_t padded;
 	/* Nothing written is a datagram without a message. */
 	mpp_err err = o->w.n == 0 ? MPP_OK : mpp_json_finish(&o->w);
 
 	if (err == MPP_OK)
-		err = service_stream_put(s, slot, to, plain, &len);
+		err = service_stream_put(s, slot, to, o, &len);
 	if (err != MPP_OK)
 		return err;
-	padded = packet_padded(len,
-			       b->quantum_log != 0 ? 1u << b->quantum_log : 0);
+	padded = packet_padded_to(
+		len, b->quantum_log != 0 ? 1u << b->quantum_log : 0, o->cap);
 	h.flags = (uint8_t)(FLAG_FINAL | flags);
 	if (ack != NULL) {
 		h.flags |= FLAG_ACK;
 		h.ack_index = (uint32_t)ack->index;
 		h.ack_bits = 1;
 	}
-	if (padded + PACKET_OVERHEAD > service_room(s, b, to, ack))
+	if (padded + PACKET_OVERHEAD > room_of(s, b, o, to, ack))
 		return MPP_ERR_LIMIT;
 	memset(plain + len, 0, padded - len);
 	/* Counted before it is used: an index never serves twice. */
 	b->tx_next++;
-	err = packet_seal(&s->crypto, &b->tx, service_path_id(s, b, to, ack),
-			  &h, o->d->data, padded);
+	err = packet_seal(&s->crypto, &b->tx, id_of(s, b, o, to, ack), &h,
+			  o->packet, padded);
 	if (err != MPP_OK)
 		return err;
-	o->d->len = (uint16_t)(padded + PACKET_OVERHEAD);
-	o->d->to = *to;
-	out->n++;
-	service_path_sent(s, b, to, o->d->len);
-	s->count.sent++;
+	if (o->d != NULL)
+		o->d->len = (uint16_t)(padded + PACKET_OVERHEAD);
+	else
+		s->web.out->len = padded + PACKET_OVERHEAD;
+	note_packet(s, b, o, to, out);
 	return MPP_OK;
 }
 
@@ -252,7 +302,7 @@ static mpp_err send_notify(struct mpp_service *s, uint32_t slot,
 
 	if (!service_begin(s, slot, out, (b->flags & BIND_JSON) != 0, &o))
 		return MPP_ERR_NOSPACE;
-	v.room = o.w.cap - service_stream_len(b, &b->path);
+	v.room = o.w.cap - service_stream_len(s, b, &b->path);
 	msg_begin(&o.w, MSG_NOTIFY);
 	msg_put_common(&o.w, &common);
 	token = service_token_put(s, &o.w, b, now.wall);
@@ -304,7 +354,7 @@ void service_probe(struct mpp_service *s, uint32_t slot, mpp_outbox *out)
 	struct binding *b = binding_at(&s->state, slot);
 	struct outgoing o;
 
-	if (!service_begin(s, slot, out, false, &o))
+	if (!service_has_path(b) || !service_begin(s, slot, out, false, &o))
 		return;
 	if (service_finish(s, slot, &o, &b->path, FLAG_ACK_WANTED, NULL, out) !=
 	    MPP_OK)

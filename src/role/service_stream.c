@@ -33,8 +33,11 @@ mpp_err service_stream_read(const struct ext *e, const uint8_t **id)
 	return MPP_OK;
 }
 
-size_t service_stream_len(const struct binding *b, const mpp_addr *to)
+size_t service_stream_len(const struct mpp_service *s, const struct binding *b,
+			  const mpp_addr *to)
 {
+	if (service_by_web(s))
+		return s->web.stream != NULL ? PUT_LEN : 0;
 	/* While another address is being proved, this one may be deserted. */
 	return (b->flags & BIND_REFILL) != 0 && b->side == NONE &&
 			       service_path_is(b, to)
@@ -43,14 +46,15 @@ size_t service_stream_len(const struct binding *b, const mpp_addr *to)
 }
 
 mpp_err service_stream_put(struct mpp_service *s, uint32_t slot,
-			   const mpp_addr *to, uint8_t *plain, size_t *len)
+			   const mpp_addr *to, const struct outgoing *o,
+			   size_t *len)
 {
 	struct binding *b = binding_at(&s->state, slot);
-	uint8_t ids[STREAM_IDS_LEN];
+	uint8_t ids[STREAM_IDS_LEN], *plain = o->packet + PACKET_HEAD;
 	struct wr w = wr_init(plain, PUT_LEN);
 	mpp_err err;
 
-	if (service_stream_len(b, to) == 0 || *len + PUT_LEN > PACKET_PLAIN_MAX)
+	if (service_stream_len(s, b, to) == 0 || *len + PUT_LEN > o->cap)
 		return MPP_OK;
 	err = service_stream_issue(s, slot, ids);
 	if (err != MPP_OK)
@@ -58,6 +62,7 @@ mpp_err service_stream_put(struct mpp_service *s, uint32_t slot,
 	memmove(plain + PUT_LEN, plain, *len);
 	ext_put(&w, EXT_STREAM_ID, ids, sizeof(ids));
 	*len += PUT_LEN;
-	b->flags &= (uint8_t)~BIND_REFILL;
+	if (o->d != NULL)
+		b->flags &= (uint8_t)~BIND_REFILL;
 	return w.err;
 }

@@ -370,6 +370,7 @@ void service_token_end(struct mpp_service *s, uint32_t slot)
 {
 	struct binding *b = binding_at(&s->state, slot);
 
+	service_web_leave(s, slot);
 	device_at(&s->state, b->device)->instances[b->instance].binding = NONE;
 	b->device = NONE;
 	b->flags = BIND_ENDING;

@@ -29,16 +29,24 @@ static mpp_err read_rest(struct rd *r, mpp_bytes in, struct connect *c,
 	return err != MPP_OK ? err : r->err;
 }
 
-mpp_err connect_read_initiator(mpp_bytes in, struct connect *out)
+mpp_err connect_read_carried(mpp_bytes in, struct connect *out)
 {
 	struct rd r = rd_init(in);
 	mpp_bytes zero = rd_slice(&r, 16);
 
 	memset(out, 0, sizeof(*out));
-	if (in.len < MPP_PACKET_SIZE || in.len > MPP_PACKET_MAX ||
-	    !mem_is_zero(zero.p, zero.len))
+	if (r.err != MPP_OK || !mem_is_zero(zero.p, zero.len))
 		return MPP_ERR_RANGE;
 	return read_rest(&r, in, out, true);
+}
+
+mpp_err connect_read_initiator(mpp_bytes in, struct connect *out)
+{
+	if (in.len < MPP_PACKET_SIZE || in.len > MPP_PACKET_MAX) {
+		memset(out, 0, sizeof(*out));
+		return MPP_ERR_RANGE;
+	}
+	return connect_read_carried(in, out);
 }
 
 mpp_err connect_read_responder(mpp_bytes in, struct connect *out)

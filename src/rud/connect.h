@@ -49,6 +49,8 @@ struct connect {
  * (too short or long for an initiator, or not beginning with zeros), or those
  * of ext_read(). version, type and reply_id are set when err is VERSION. */
 MPP_MUSTCHECK mpp_err connect_read_initiator(mpp_bytes in, struct connect *out);
+/* The same of one that HTTP carried: it need not be long (section 15). */
+MPP_MUSTCHECK mpp_err connect_read_carried(mpp_bytes in, struct connect *out);
 /* As above for a responder's datagram, whose reply_id leads. */
 MPP_MUSTCHECK mpp_err connect_read_responder(mpp_bytes in, struct connect *out);
 

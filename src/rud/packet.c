@@ -37,12 +37,17 @@ void rud_keys_tell(const mpp_key_log *log, bool to_service,
 
 size_t packet_padded(size_t n, unsigned quantum)
 {
+	return packet_padded_to(n, quantum, PACKET_PLAIN_MAX);
+}
+
+size_t packet_padded_to(size_t n, unsigned quantum, size_t most)
+{
 	size_t unit = quantum != 0 ? quantum : n <= 448 ? 64 : 16;
 	size_t padded = (n + unit - 1) / unit * unit;
 
 	if (padded == 0)
 		padded = unit;
-	return padded < PACKET_PLAIN_MAX ? padded : PACKET_PLAIN_MAX;
+	return padded < most ? padded : most;
 }
 
 static void make_nonce(const struct rud_keys *keys, const struct rud_header *h,

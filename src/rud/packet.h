@@ -54,6 +54,8 @@ void rud_keys_tell(const mpp_key_log *log, bool to_service,
  * multiple of the quantum, or the end of the packet. quantum: what the peer
  * announced; 0: 64 up to 448 octets, else 16. */
 size_t packet_padded(size_t n, unsigned quantum);
+/* The same with another end of the packet (n <= most). */
+size_t packet_padded_to(size_t n, unsigned quantum, size_t most);
 
 /* Seal in place: the padded plaintext of n octets stands at p + PACKET_HEAD;
  * p has room for n + PACKET_OVERHEAD, which is the packet's length.

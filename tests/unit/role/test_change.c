@@ -768,7 +768,7 @@ static void test_bill(void **state)
 		{"bindings", 276},    {"half_open", 144},   {"paths", 80},
 		{"probes", 32},       {"devices", 264},     {"accounts", 344},
 		{"stores", 176},      {"invitations", 128}, {"operations", 264},
-		{"snapshots", 18528},
+		{"snapshots", 18528}, {"held", 356},
 	};
 	mpp_pool_info p;
 	unsigned i;
