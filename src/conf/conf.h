@@ -20,6 +20,7 @@
 
 #include <mpp/token.h>
 
+#include "dns/config.h"
 #include "host/addr.h"
 #include "host/fault.h"
 #include "host/log.h"
@@ -68,6 +69,9 @@ struct conf_token_key {
 #define CONF_TYPE_NUMBER uint64_t
 #define CONF_TYPE_SIZE uint64_t
 #define CONF_TYPE_LEVEL uint64_t
+#define CONF_TYPE_SERVERS struct dns_servers
+#define CONF_TYPE_STUBS struct dns_stubs
+#define CONF_TYPE_ZONES struct dns_zones
 
 enum conf_item {
 #define CONF_ITEM(section, member, name, kind, def, low, high, help) \
@@ -89,6 +93,9 @@ struct conf {
 };
 
 void conf_defaults(struct conf *out);
+
+/* What dns_open() wants, when dns_enabled; its texts are those of *c. */
+void conf_dns(const struct conf *c, struct dns_config *out);
 
 /* @param name  of the file, for messages
  * Errors: SYNTAX (f says where and what); *out is then untouched. */

@@ -15,6 +15,9 @@ enum conf_kind {
 	CONF_KIND_NUMBER,
 	CONF_KIND_SIZE,
 	CONF_KIND_LEVEL,
+	CONF_KIND_SERVERS,
+	CONF_KIND_STUBS,
+	CONF_KIND_ZONES,
 };
 
 struct conf_row {
@@ -29,7 +32,7 @@ struct conf_row {
 
 extern const struct conf_row conf_rows[CONF_ITEMS];
 
-enum { CONF_WHY = 256, CONF_VALUE = 16 * ADDR_ENDPOINT };
+enum { CONF_WHY = 256, CONF_VALUE = DNS_ZONES_MAX * DNS_NAME_TEXT };
 
 /* Set the row's member. @return false: why says what is allowed, and *c is as
  * it was */

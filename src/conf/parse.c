@@ -16,6 +16,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "conf/resolver.h"
 #include "conf/tokenkey.h"
 #include "jsonbcd/utf8.h"
 
@@ -138,8 +139,8 @@ static bool check_section(struct parsing *p, const char *line)
 		return check_token_key(p, name);
 	if (!known_section(section, n - 2))
 		return fail(p,
-			    "unknown section %s; [service], [limits] and "
-			    "[log] are allowed, and [token-key NAME]",
+			    "unknown section %s; [service], [limits], "
+			    "[dns] and [log] are allowed, and [token-key NAME]",
 			    line);
 	return true;
 }
@@ -374,6 +375,17 @@ static bool check_token_keys(struct parsing *p)
 	return true;
 }
 
+static bool check_dns(struct parsing *p)
+{
+	enum conf_item item;
+	const char *wrong = resolver_wrong(&p->conf, &item);
+
+	if (wrong == NULL)
+		return true;
+	p->line = p->conf.line[item];
+	return fail(p, "%s", wrong);
+}
+
 mpp_err conf_parse(mpp_bytes text, const char *name, struct conf *out,
 		   struct fault *f)
 {
@@ -386,7 +398,8 @@ mpp_err conf_parse(mpp_bytes text, const char *name, struct conf *out,
 		p.line = bad > 0 ? (unsigned)bad : p.line;
 		(void)fail(&p, "not understood; name = value is allowed");
 	}
-	if (p.failed || !check_leases(&p) || !check_token_keys(&p))
+	if (p.failed || !check_leases(&p) || !check_token_keys(&p) ||
+	    !check_dns(&p))
 		return MPP_ERR_SYNTAX;
 	*out = p.conf;
 	return MPP_OK;

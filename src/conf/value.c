@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "conf/items.h"
+#include "conf/resolver.h"
 
 struct unit {
 	const char *name;
@@ -271,6 +271,10 @@ bool conf_value_set(struct conf *c, const struct conf_row *row,
 		return set_bool(c, row, text, why);
 	case CONF_KIND_LEVEL:
 		return set_level(c, row, text, why);
+	case CONF_KIND_SERVERS:
+	case CONF_KIND_STUBS:
+	case CONF_KIND_ZONES:
+		return resolver_set(c, row, text, why);
 	case CONF_KIND_DURATION:
 	case CONF_KIND_NUMBER:
 	case CONF_KIND_SIZE:
@@ -330,6 +334,11 @@ void conf_value_text(const struct conf *c, const struct conf_row *row,
 		break;
 	case CONF_KIND_LEVEL:
 		(void)stpcpy(out, log_level_names[*n - LOG_LEVEL_ERROR]);
+		break;
+	case CONF_KIND_SERVERS:
+	case CONF_KIND_STUBS:
+	case CONF_KIND_ZONES:
+		resolver_text(c, row, out);
 		break;
 	case CONF_KIND_DURATION:
 	case CONF_KIND_NUMBER:

@@ -19,7 +19,8 @@ ABOVE = {
     "loop": {"crypto"},
     "host": {"crypto"},
     "store": {"crypto", "host"},
-    "conf": {"crypto", "host"},
+    "dns": {"host"},
+    "conf": {"crypto", "host", "dns"},
     "web": {"crypto", "host"},
 }
 PROGRAMS = {"mppd", "mppctl", "mpp", "mppbench", "mppsim"}

@@ -33,7 +33,7 @@ static const struct bad {
 	const char *wrong; /* a part of the message */
 } bad[] = {
 	{"an unknown section", "[service]\n[servcie]\n", 2,
-	 "unknown section [servcie]; [service], [limits] and [log]"},
+	 "unknown section [servcie]; [service], [limits], [dns] and [log]"},
 	{"a section in capitals", "[Service]\n", 1, "unknown section"},
 	{"an empty section", "[]\n", 1, "unknown section"},
 	{"a section with blanks", "[ log ]\n", 1, "unknown section"},
