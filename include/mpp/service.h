@@ -70,6 +70,12 @@ typedef struct mpp_service_config {
 	uint32_t request_burst;     /**< so many at once [40] */
 	uint32_t instances_allowed; /**< live at once with one device key
 					 without an alarm [1], at most 4 */
+	uint32_t stun_address;      /**< STUN requests of an address that are
+					 answered in a second [50], at most
+					 10000, */
+	uint32_t stun_prefix;       /**< and of its prefix, /24 or /56 [5000],
+					 at most 100000 */
+	bool stun_off;              /**< answer none */
 	bool always_challenge;      /**< prove every address first */
 	mpp_key_log key_log;        /**< INSECURE: is told all keys [nobody] */
 } mpp_service_config;
@@ -134,6 +140,14 @@ MPP_MUSTCHECK mpp_err mpp_service_load(mpp_service *s, mpp_bytes key,
  * leap seconds"): TAI - UTC in seconds, as the system's leap-seconds file gives
  * it, until that file expires. Never called, or expired: left out. */
 void mpp_service_leap_seconds(mpp_service *s, unsigned tai_utc, mpp_wall until);
+
+/** Answer STUN on four sockets so that clients can find out how their NAT
+ * behaves (RFC 5780): two addresses, each with the same two ports.
+ * @param at  copied: A1:P1, A1:P2, A2:P1, A2:P2 as clients reach them, each
+ *   with its `socket`. Once for IPv4 and once for IPv6.
+ * @retval MPP_ERR_INVALID not of that shape, or of a family twice */
+MPP_MUSTCHECK mpp_err mpp_service_stun_four(mpp_service *s,
+					    const mpp_addr at[4]);
 
 /** Wipe all secrets. */
 void mpp_service_wipe(mpp_service *s);
@@ -414,6 +428,10 @@ MPP_MUSTCHECK mpp_err mpp_service_fingerprint(const mpp_service *s, int suite,
 	X(challenges, "challenges sent")                            \
 	X(deferred, "of these, for want of time or too many")       \
 	X(resets, "stateless resets sent")                          \
+	X(stun, "STUN requests answered")                           \
+	X(stun_errors, "of these, with an error")                   \
+	X(stun_limited, "STUN requests beyond the rate")            \
+	X(drop_stun, "STUN that is no well-formed Binding request") \
 	X(errors_clear, "errors sent in the clear")                 \
 	X(handshakes, "handshakes opened")                          \
 	X(tickets, "of these, with a token")                        \

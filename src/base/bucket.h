@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* bucket.h - leaky buckets of one word each: the moment, in milliseconds that
- * wrap around, up to which everything is spent. */
+/* bucket.h - leaky buckets of one word each: the moment, in units of time that
+ * wrap around, up to which everything is spent. The unit is milliseconds where
+ * nothing else is said. */
 #ifndef BASE_BUCKET_H
 #define BASE_BUCKET_H
 
@@ -8,8 +9,8 @@
 #include <stdint.h>
 
 struct bucket {
-	uint32_t each_ms;  /* one in this time, */
-	uint32_t burst_ms; /* as many at once as make up this time */
+	uint32_t each;  /* one in this time, */
+	uint32_t burst; /* as many at once as make up this time */
 };
 
 /* How much of the time ahead is spent. What lies further ahead than anything
@@ -19,7 +20,7 @@ static inline uint32_t bucket_ahead(const struct bucket *b, uint32_t spent,
 {
 	const uint32_t ahead = spent - now;
 
-	return ahead <= b->burst_ms ? ahead : 0;
+	return ahead <= b->burst ? ahead : 0;
 }
 
 /* How long until there is one; 0: now. */
@@ -28,9 +29,7 @@ static inline uint32_t bucket_wait(const struct bucket *b, uint32_t spent,
 {
 	const uint32_t ahead = bucket_ahead(b, spent, now);
 
-	return ahead + b->each_ms > b->burst_ms
-		       ? ahead + b->each_ms - b->burst_ms
-		       : 0;
+	return ahead + b->each > b->burst ? ahead + b->each - b->burst : 0;
 }
 
 /* Take one. False: there is none. */
@@ -39,7 +38,7 @@ static inline bool bucket_take(const struct bucket *b, uint32_t *spent,
 {
 	if (bucket_wait(b, *spent, now) != 0)
 		return false;
-	*spent = now + bucket_ahead(b, *spent, now) + b->each_ms;
+	*spent = now + bucket_ahead(b, *spent, now) + b->each;
 	return true;
 }
 
@@ -49,7 +48,7 @@ static inline void bucket_give(const struct bucket *b, uint32_t *spent,
 {
 	const uint32_t ahead = bucket_ahead(b, *spent, now);
 
-	*spent = now + (ahead > b->each_ms ? ahead - b->each_ms : 0);
+	*spent = now + (ahead > b->each ? ahead - b->each : 0);
 }
 
 #endif

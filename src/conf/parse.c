@@ -16,6 +16,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "conf/alternate.h"
 #include "conf/resolver.h"
 #include "conf/tokenkey.h"
 #include "jsonbcd/utf8.h"
@@ -125,10 +126,26 @@ static bool check_token_key(struct parsing *p, const char *name)
 	return true;
 }
 
+/* "[service], [limits] ..." */
+static void list_sections(char *out, size_t cap)
+{
+	const char *section = "";
+	size_t i, n = 0;
+
+	out[0] = '\0';
+	for (i = 0; i < CONF_ITEMS && n < cap; i++) {
+		if (strcmp(section, conf_rows[i].section) == 0)
+			continue;
+		section = conf_rows[i].section;
+		n += (size_t)snprintf(out + n, cap - n, "%s[%s]",
+				      n == 0 ? "" : ", ", section);
+	}
+}
+
 static bool check_section(struct parsing *p, const char *line)
 {
 	const size_t n = strlen(line);
-	char section[CONF_LINE + 1];
+	char section[CONF_LINE + 1], sections[128];
 	const char *name;
 
 	if (n < 2 || line[n - 1] != ']')
@@ -137,12 +154,12 @@ static bool check_section(struct parsing *p, const char *line)
 	section[n - 2] = '\0';
 	if ((name = token_key_section(section)) != NULL)
 		return check_token_key(p, name);
-	if (!known_section(section, n - 2))
-		return fail(p,
-			    "unknown section %s; [service], [limits], "
-			    "[dns] and [log] are allowed, and [token-key NAME]",
-			    line);
-	return true;
+	if (known_section(section, n - 2))
+		return true;
+	list_sections(sections, sizeof(sections));
+	return fail(p,
+		    "unknown section %s; %s are allowed, and [token-key NAME]",
+		    line, sections);
 }
 
 static bool check_value(struct parsing *p, const char *value)
@@ -311,8 +328,8 @@ static int take_item(void *user, const char *section, const char *name,
 		return take_token_item(p, key, name, value);
 	if (section[0] == '\0')
 		return fail(p,
-			    "%s stands before any section; [service], "
-			    "[limits] or [log] must come first",
+			    "%s stands before any section; one such as "
+			    "[service] must come first",
 			    name);
 	if (row == NULL)
 		return fail_unknown(p, section, name);
@@ -386,6 +403,25 @@ static bool check_dns(struct parsing *p)
 	return fail(p, "%s", wrong);
 }
 
+static bool check_alternates(struct parsing *p)
+{
+	const struct conf_addresses *list = &p->conf.alternate;
+	char text[ADDR_TEXT];
+	struct conf_four four;
+	const char *wrong;
+	size_t i;
+
+	p->line = p->conf.line[CONF_alternate];
+	for (i = 0; i < list->n; i++) {
+		wrong = conf_four_wrong(&p->conf, i, &four);
+		if (wrong == NULL)
+			continue;
+		addr_text(&list->at[i], text);
+		return fail(p, "alternate %s: %s", text, wrong);
+	}
+	return true;
+}
+
 mpp_err conf_parse(mpp_bytes text, const char *name, struct conf *out,
 		   struct fault *f)
 {
@@ -399,7 +435,7 @@ mpp_err conf_parse(mpp_bytes text, const char *name, struct conf *out,
 		(void)fail(&p, "not understood; name = value is allowed");
 	}
 	if (p.failed || !check_leases(&p) || !check_token_keys(&p) ||
-	    !check_dns(&p))
+	    !check_dns(&p) || !check_alternates(&p))
 		return MPP_ERR_SYNTAX;
 	*out = p.conf;
 	return MPP_OK;

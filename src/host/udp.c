@@ -40,7 +40,7 @@ static const char *advice_for(int e)
 		       "another [service] listen";
 	case EADDRNOTAVAIL:
 		return "; this machine does not have that address: correct "
-		       "[service] listen";
+		       "[service] listen, or [stun] alternate";
 	case EACCES:
 		return "; a port below 1024 needs the capability "
 		       "CAP_NET_BIND_SERVICE";

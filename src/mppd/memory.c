@@ -39,6 +39,9 @@ mpp_service_config memory_config(const struct conf *c)
 		.request_burst = (uint32_t)c->request_burst,
 		.instances_allowed = (uint32_t)c->instances_allowed,
 		.dh_percent = (uint32_t)c->unproved_percent,
+		.stun_address = (uint32_t)c->stun_address,
+		.stun_prefix = (uint32_t)c->stun_prefix,
+		.stun_off = c->stun_enabled == 0,
 		.always_challenge = c->always_challenge != 0,
 	};
 }

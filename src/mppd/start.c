@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "conf/alternate.h"
 #include "host/clock.h"
 #include "host/keyfile.h"
 #include "host/leap.h"
@@ -273,6 +274,46 @@ static mpp_err bind_all(struct daemon *d, struct fault *f)
 	return err;
 }
 
+/* RFC 5780: three sockets more, for each family. */
+static mpp_err bind_four(struct daemon *d, struct conf_four *four,
+			 struct fault *f)
+{
+	char text[ADDR_TEXT];
+	mpp_err err = MPP_OK;
+	size_t i;
+
+	four->at[0].socket = (uint8_t)four->listen;
+	for (i = 1; i < 4 && err == MPP_OK; i++) {
+		four->at[i].socket = (uint8_t)d->udp.n;
+		err = udp_listen(&d->udp, &four->at[i], f);
+	}
+	if (err != MPP_OK)
+		return err;
+	if ((err = mpp_service_stun_four(d->service, four->at)) != MPP_OK)
+		return fault_set(f, err, EX_SOFTWARE, "[stun] alternate: %s",
+				 mpp_err_text(err));
+	addr_text(&four->at[3], text);
+	log_write(LOG_LEVEL_INFO, "NAT behaviour discovery", "alternate", text,
+		  LOG_END);
+	return MPP_OK;
+}
+
+static mpp_err bind_alternates(struct daemon *d, struct fault *f)
+{
+	struct conf_four four;
+	const char *wrong;
+	mpp_err err = MPP_OK;
+	size_t i;
+
+	for (i = 0; i < d->conf.alternate.n && err == MPP_OK; i++) {
+		wrong = conf_four_wrong(&d->conf, i, &four);
+		err = wrong == NULL ? bind_four(d, &four, f)
+				    : fault_set(f, MPP_ERR_INVALID, EX_CONFIG,
+						"[stun] alternate: %s", wrong);
+	}
+	return err;
+}
+
 static mpp_err open_control(struct daemon *d, struct fault *f)
 {
 	const struct web_config config = {
@@ -324,10 +365,10 @@ static mpp_err watch_all(struct daemon *d, struct fault *f)
 mpp_err daemon_start(struct daemon *d, struct fault *f)
 {
 	static mpp_err (*const steps[])(struct daemon * d, struct fault * f) = {
-		take_crypto,  take_names, open_key_log, take_state,
-		open_store,   read_key,   make_service, add_minters,
-		read_leap,    load_all,   start_thread, bind_all,
-		open_control, watch_all,
+		take_crypto,     take_names,   open_key_log, take_state,
+		open_store,      read_key,     make_service, add_minters,
+		read_leap,       load_all,     start_thread, bind_all,
+		bind_alternates, open_control, watch_all,
 	};
 	mpp_err err = MPP_OK;
 	size_t i;

@@ -4,6 +4,7 @@
 #include "role/service.h"
 
 #include "base/mem.h"
+#include "stun/stun.h"
 
 enum { ALIGN = 64 };
 
@@ -64,6 +65,9 @@ static void cut_all(struct cut *c, struct mpp_service *s,
 	cut_hash(c, &s->held.by_number, k->held);
 	s->held.due.e = cut(c, sizeof(*p->due.e), k->held);
 	s->held.due.where = cut(c, sizeof(*p->due.where), k->held);
+	s->stun_spent = cut(c, sizeof(*s->stun_spent), STUN_ADDRESSES);
+	s->stun_prefix_spent =
+		cut(c, sizeof(*s->stun_prefix_spent), STUN_PREFIXES);
 	s->buffers[0] = cut(c, 1, k->commit_bytes);
 	s->buffers[1] = cut(c, 1, k->commit_bytes);
 }
@@ -108,6 +112,8 @@ static mpp_service_config effective(const mpp_service_config *config)
 	set_default(&k.requests_per_s, 20);
 	set_default(&k.request_burst, 40);
 	set_default(&k.instances_allowed, 1);
+	set_default(&k.stun_address, 50);
+	set_default(&k.stun_prefix, 5000);
 	set_default(&k.renew_packets, 1u << 23);
 	return k;
 }
@@ -130,7 +136,9 @@ static bool possible(const mpp_service_config *k)
 	       k->renew_packets <= (1u << 30) && k->dh25519_us <= 1000000 &&
 	       k->dh448_us <= 1000000 && k->dh_percent <= 100 &&
 	       k->handshakes <= 10000 && k->requests_per_s <= 1000 &&
-	       k->request_burst <= 100000 && k->instances_allowed <= INSTANCES;
+	       k->request_burst <= 100000 &&
+	       k->instances_allowed <= INSTANCES && k->stun_address <= 10000 &&
+	       k->stun_prefix <= 100000;
 }
 
 /* The layout, with the service itself in front. Counting needs somewhere to
@@ -166,6 +174,8 @@ size_t mpp_service_size(const mpp_service_config *config)
 	cut(&c, sizeof(uint32_t), k.held);
 	for (i = 0; i < 3; i++)
 		cut(&c, sizeof(struct change), k.operations);
+	cut(&c, sizeof(uint32_t), STUN_ADDRESSES);
+	cut(&c, sizeof(uint32_t), STUN_PREFIXES);
 	cut(&c, 1, k.commit_bytes);
 	cut(&c, 1, k.commit_bytes);
 	return c.n;
@@ -196,6 +206,21 @@ static void init_hash(struct hash *h)
 	memset(h->bucket, 0xff, ((size_t)h->mask + 1) * sizeof(*h->bucket));
 }
 
+/* As secret as cookies, and of no use for making any. */
+static mpp_err init_stun(struct mpp_service *s)
+{
+	static const uint8_t label[] = {'s', 't', 'u', 'n'};
+	const mpp_bytes part = {label, sizeof(label)};
+	const mpp_bytes key = {s->cookie_secret, sizeof(s->cookie_secret)};
+	uint8_t mac[64];
+	const mpp_err err =
+		s->crypto.ops->hmac(s->crypto.ctx, key, &part, 1, mac);
+
+	memcpy(s->stun_key, mac, sizeof(s->stun_key));
+	mem_wipe(mac, sizeof(mac));
+	return err;
+}
+
 static mpp_err init_random(struct mpp_service *s)
 {
 	uint8_t r[8];
@@ -212,7 +237,7 @@ static mpp_err init_random(struct mpp_service *s)
 					    s->ticket_cookie_secret,
 					    sizeof(s->ticket_cookie_secret));
 	}
-	return err;
+	return err == MPP_OK ? init_stun(s) : err;
 }
 
 static mpp_err init_secrets(struct mpp_service *s,
@@ -517,6 +542,9 @@ mpp_err mpp_service_receive(mpp_service *s, mpp_buf in, const mpp_addr *from,
 
 	service_note_time(s, now, out);
 	s->count.received++;
+	if (stun_is((mpp_bytes){in.p, in.len}))
+		return service_stun(s, (mpp_bytes){in.p, in.len}, from,
+				    now.mono, out);
 	if (in.len < PACKET_OVERHEAD || in.len > MPP_PACKET_MAX) {
 		s->count.drop_short++;
 		return MPP_ERR_RANGE;

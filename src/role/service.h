@@ -19,6 +19,7 @@
  *   service_minter.c   token keys, and what their tokens may say
  *   service_reset.c    telling a client that its connection is gone
  *   service_web.c      packets that HTTP carried, requests that wait
+ *   service_stun.c     Binding requests of STUN
  *   service_info.c     looking at the state
  *
  * Contract for the outside: mpp/service.h. */
@@ -56,6 +57,9 @@ enum {
 	ALARMS = 8, /* kept for the host */
 	HELD_PER_ACCOUNT = 64,
 	HELD_CLOSE_MAX = 256, /* a packet that says Close */
+	/* Buckets of STUN: however many addresses are forged, few share one. */
+	STUN_ADDRESSES = 32768,
+	STUN_PREFIXES = 8192,
 	/* Diffie-Hellman operations: es, ss; ephemeral key, ee, se. */
 	DH_OF_STATIC = 1,
 	DH_OF_HANDSHAKE = 5,
@@ -211,6 +215,12 @@ struct helds {
 	struct heap due;
 };
 
+/* Sockets of one family for RFC 5780: the lowest bit of the index is the port,
+ * the next one the address. A family of 0: there are none. */
+struct stun_four {
+	mpp_addr at[4];
+};
+
 struct mpp_service {
 	mpp_crypto crypto;
 	mpp_service_config config;
@@ -229,6 +239,10 @@ struct mpp_service {
 	mpp_service_counters count;
 	uint32_t reset_spent_ms[PREFIX_BUCKETS]; /* by prefix */
 	uint32_t first_spent_ms[PREFIX_BUCKETS]; /* the same */
+	uint8_t stun_key[16];                    /* for the places in these: */
+	uint32_t *stun_spent;                    /* of an address; lent */
+	uint32_t *stun_prefix_spent;
+	struct stun_four stun_fours[2]; /* IPv4, IPv6 */
 	mpp_alarm alarms[ALARMS];
 	unsigned alarm_first, alarm_n;
 	uint64_t dh_spent_us;  /* moment up to which it is used up */
@@ -658,6 +672,11 @@ void service_web_leave(struct mpp_service *s, uint32_t slot);
 MPP_MUSTCHECK mpp_err service_say_close(struct mpp_service *s, uint32_t slot,
 					unsigned code, const char *why,
 					mpp_outbox *out);
+/* ---- service_stun.c ---- */
+/* A datagram that looks like STUN. Errors: those of stun_decode(), UNSUPPORTED,
+ * LIMIT, NOSPACE, CRYPTO; each is counted. */
+mpp_err service_stun(struct mpp_service *s, mpp_bytes in, const mpp_addr *from,
+		     mpp_time now, mpp_outbox *out);
 
 /* ---- service_remove.c ---- */
 /* The device of an account whose UDF begins with this text. Errors: NOTFOUND,

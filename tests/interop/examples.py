@@ -18,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 # pylint: disable=wrong-import-position
 import mpp_peer as m
+import stun_peer
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "protocol.md"
 FENCE = re.compile(r"^```(hex|json|text) name=(\S+)\n(.*?)^```$", re.M | re.S)
@@ -594,6 +595,28 @@ def reset():
     return {"reset": [(noise, "random"), (reset_token(), "ResetToken")]}
 
 
+# ---- section 16: STUN ----
+
+def stun_pieces(kind, said, attribute, comment):
+    ident = bytes(range(0xd1, 0xdd))
+    whole = stun_peer.message(kind, ident, attribute, fingerprint=True)
+    pieces = [(whole[:2], said), (whole[2:4], "length"),
+              (whole[4:8], "magic cookie"), (ident, "transaction"),
+              (whole[20:-8], comment), (whole[-8:-4], "FINGERPRINT"),
+              (whole[-4:], "CRC-32 XOR 5354554e")]
+    return [piece for piece in pieces if piece[0]]
+
+
+def stun():
+    ident = bytes(range(0xd1, 0xdd))
+    mapped = stun_peer.xor_address("192.0.2.7", 40000, ident)
+    return {"stun-request": stun_pieces(stun_peer.REQUEST, "Binding request",
+                                        b"", ""),
+            "stun-answer": stun_pieces(
+                stun_peer.SUCCESS, "Binding success", mapped,
+                "XOR-MAPPED-ADDRESS: 192.0.2.7:40000")}
+
+
 # ---- section 11: messages ----
 
 def messages():
@@ -608,7 +631,7 @@ def messages():
 def compute():
     noise, connected = exchange()
     return {**primitives(), **keys(), **invitation(), **in_the_clear(),
-            **complete(), **connected, **packets(noise), **reset(),
+            **complete(), **connected, **packets(noise), **reset(), **stun(),
             **ticket(octets_of(connected["exchange.payload"]),
                      octets_of(connected["responder.payload"])),
             **minted(), **messages()}

@@ -30,6 +30,7 @@ CLONE = "role/test_clone"
 NETWORK = "role/test_client_network"
 STUN = "stun/test_stun"
 WEB = "role/test_service_web"
+STUN_SERVICE = "role/test_stun_service"
 # The simulator, with every fault at once, and some of its other scenarios.
 SIM = "mppsim"
 SIM_ATTACK = "mppsim attack"
@@ -808,4 +809,32 @@ MUTANTS = [
     ("web: a change begins whose answer has no room",
      "src/role/service_data.c",
      "if (service_by_web(s) && !service_web_room(s)) {", "if (false) {", [WEB]),
+    ("stun: an address has no rate", "src/role/service_stun.c",
+     "bucket_wait(&one, s->stun_spent[i], t) != 0 ||", "false ||",
+     [STUN_SERVICE]),
+    ("stun: a prefix has no rate", "src/role/service_stun.c",
+     "!bucket_take(&all, &s->stun_prefix_spent[k], t))",
+     "(bucket_take(&all, &s->stun_prefix_spent[k], t) && false))",
+     [STUN_SERVICE]),
+    ("stun: neighbours share a rate", "src/role/service_stun.c",
+     "mpp_err err = place(s, from, 16, &i);",
+     "mpp_err err = place(s, from, 3, &i);", [STUN_SERVICE]),
+    ("stun: any port is answered", "src/role/service_stun.c",
+     "q->m->response_port < PORT_MIN", "false", [STUN_SERVICE]),
+    ("stun: an answer is a question", "src/role/service_stun.c",
+     "m->class != STUN_REQUEST ||", "false ||", [STUN_SERVICE]),
+    ("stun: every method is Binding", "src/role/service_stun.c",
+     "m->method != STUN_BINDING", "false", [STUN_SERVICE]),
+    ("stun: the answer comes from the socket that was asked",
+     "src/role/service_stun.c", "\tto->socket = q->four->at[i].socket;\n", "",
+     [STUN_SERVICE]),
+    ("stun: OTHER-ADDRESS is the one that answers", "src/role/service_stun.c",
+     "a->other = q->four->at[q->i ^ 3];", "a->other = q->four->at[i ^ 3];",
+     [STUN_SERVICE]),
+    ("stun: padding is for everybody", "src/role/service_stun.c",
+     "return (asked_with < most ? asked_with : most) / 4 * 4;",
+     "(void)asked_with;\n\treturn most / 4 * 4;", [STUN_SERVICE]),
+    ("stun: what is unknown is skipped", "src/role/service_stun.c",
+     "if (q->m->n_unknown != 0)", "if (q->m->n_unknown > 99)",
+     [STUN_SERVICE]),
 ]

@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "conf/alternate.h"
 #include "conf/items.h"
 
 #define X10 "xxxxxxxxxx"
@@ -33,7 +34,7 @@ static const struct bad {
 	const char *wrong; /* a part of the message */
 } bad[] = {
 	{"an unknown section", "[service]\n[servcie]\n", 2,
-	 "unknown section [servcie]; [service], [limits], [dns] and [log]"},
+	 "unknown section [servcie]; [service], [limits], "},
 	{"a section in capitals", "[Service]\n", 1, "unknown section"},
 	{"an empty section", "[]\n", 1, "unknown section"},
 	{"a section with blanks", "[ log ]\n", 1, "unknown section"},
@@ -164,6 +165,48 @@ static const struct bad {
 	 "neither a name nor an IP address"},
 	{"9 endpoints", "[service]\nendpoint = a b c d e f g h i\n", 2,
 	 "i: more than 8 endpoints"},
+	{"an alternate on the same address",
+	 "[service]\nlisten = 192.0.2.1:5 [2001:db8::1]:5\n[stun]\nalternate = "
+	 "192.0.2.1:6\n",
+	 4, "alternate 192.0.2.1:6: the address that [service] listen has"},
+	{"an alternate on the same port",
+	 "[service]\nlisten = 192.0.2.1:5 [2001:db8::1]:5\n[stun]\nalternate = "
+	 "192.0.2.2:5\n",
+	 4, "the port that [service] listen has"},
+	{"two alternates of a family",
+	 "[service]\nlisten = 192.0.2.1:5 [2001:db8::1]:5\n[stun]\nalternate = "
+	 "192.0.2.2:6 192.0.2.3:6\n",
+	 4, "alternate 192.0.2.3:6: a second one of its family"},
+	{"a wildcard as alternate",
+	 "[service]\nlisten = 192.0.2.1:5 [2001:db8::1]:5\n[stun]\nalternate = "
+	 "[2001:db8::2]:6 0.0.0.0:6\n",
+	 4, "alternate 0.0.0.0:6: a wildcard"},
+	{"an alternate that is no address",
+	 "[service]\nlisten = 192.0.2.1:5 [2001:db8::1]:5\n[stun]\nalternate = "
+	 "example.com:6\n",
+	 4, "not an IP address"},
+	{"no rate",
+	 "[service]\nlisten = 192.0.2.1:5 "
+	 "[2001:db8::1]:5\n[stun]\naddress-rate = 0\n",
+	 4, "a number from 1 to 10000"},
+	{"STUN half on",
+	 "[service]\nlisten = 192.0.2.1:5 [2001:db8::1]:5\n[stun]\nenabled = "
+	 "maybe\n",
+	 4, "yes or no"},
+	{"an alternate beside a wildcard", "[stun]\nalternate = 192.0.2.2:6\n",
+	 2, "[service] listen has a wildcard"},
+	{"an alternate of another family",
+	 "[stun]\nalternate = [::1]:6\n[service]\nlisten = 127.0.0.1:5\n", 2,
+	 "has no address of this family"},
+	{"a socket of the alternate that is listened on",
+	 "[service]\nlisten = 192.0.2.1:5 192.0.2.2:5\n[stun]\n"
+	 "alternate = 192.0.2.2:6\n",
+	 4, "leave them out in [service] listen"},
+	{"an alternate beside fourteen addresses",
+	 "[service]\nlisten = 1.1.1.1 1.1.1.2 1.1.1.3 1.1.1.4 1.1.1.5 "
+	 "1.1.1.6 1.1.1.7 1.1.1.8 1.1.1.9 1.1.1.10 1.1.1.11 1.1.1.12 "
+	 "1.1.1.13 1.1.1.14\n[stun]\nalternate = 1.2.1.1:6\n",
+	 4, "more than there can be"},
 	{"the first of two mistakes is said",
 	 "[log]\nlevel = loud\nlisten = x\n", 2, "level = loud"},
 };
@@ -231,6 +274,34 @@ static void test_defaults(void **state)
 	assert_int_equal(c.n_token_keys, 0);
 	assert_int_equal(parse("[service]\ntoken-life = 2d\n", &c), MPP_OK);
 	assert_int_equal(c.token_life_ms, 172800000);
+}
+
+static void test_the_four_sockets(void **state)
+{
+	static const mpp_addr want[2][4] = {
+		{{{192, 0, 2, 1}, 5, 4, 0},
+		 {{192, 0, 2, 1}, 6, 4, 0},
+		 {{192, 0, 2, 2}, 5, 4, 0},
+		 {{192, 0, 2, 2}, 6, 4, 0}},
+		{{{0x20, 1, 0xd, 0xb8, [15] = 1}, 15099, 6, 0},
+		 {{0x20, 1, 0xd, 0xb8, [15] = 1}, 7, 6, 0},
+		 {{0x20, 1, 0xd, 0xb8, [15] = 2}, 15099, 6, 0},
+		 {{0x20, 1, 0xd, 0xb8, [15] = 2}, 7, 6, 0}},
+	};
+	struct conf_four four;
+	struct conf c;
+	size_t i;
+
+	(void)state;
+	if (parse("[stun]\nalternate = 192.0.2.2:6 [2001:db8::2]:7\n[service]\n"
+		  "listen = 192.0.2.1:5 192.0.2.9:9 [2001:db8::1]\n",
+		  &c) != MPP_OK)
+		fail_msg("%s", fault.text);
+	for (i = 0; i < 2; i++) {
+		assert_null(conf_four_wrong(&c, i, &four));
+		assert_memory_equal(four.at, want[i], sizeof(four.at));
+		assert_int_equal(four.listen, 2 * i);
+	}
 }
 
 static const char whole[] =
@@ -391,6 +462,7 @@ int main(void)
 		cmocka_unit_test(test_bad_ones_change_nothing),
 		cmocka_unit_test(test_a_nul_is_refused),
 		cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_the_four_sockets),
 		cmocka_unit_test(test_a_whole_one),
 		cmocka_unit_test(test_what_is_printed_is_read_again),
 		cmocka_unit_test(test_the_longest_line),

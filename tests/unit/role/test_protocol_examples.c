@@ -915,6 +915,33 @@ static bool check_reset(void)
 	return reset_token(out + 20) && same(reset, out, 36);
 }
 
+/* The service answers the request with the answer. */
+static bool check_stun(void)
+{
+	static const mpp_addr from = {{192, 0, 2, 7}, 40000, 4, 0};
+	const mpp_service_config config = {.bindings = 4, .half_open = 4};
+	const mpp_service_secrets secrets = {.x25519 = {1}};
+	const mpp_instant now = {{1000000}, {now_ms * 1000}};
+	const mpp_bytes in = get("stun-request"), want = get("stun-answer");
+	const size_t n = mpp_service_size(&config);
+	void *mem = calloc(1, n);
+	uint8_t copy[MPP_PACKET_MAX];
+	mpp_datagram slot;
+	mpp_outbox out = {&slot, 1, 0};
+	mpp_service *s;
+
+	assert_non_null(mem);
+	assert_int_equal(mpp_service_init(mem, n, &config, &secrets, &crypto,
+					  &s),
+			 MPP_OK);
+	memcpy(copy, in.p, in.len);
+	(void)mpp_service_receive(s, (mpp_buf){copy, sizeof(copy), in.len},
+				  &from, now, &out);
+	mpp_service_wipe(s);
+	free(mem);
+	return out.n == 1 && same(want, slot.data, slot.len);
+}
+
 static bool check_refusal(void)
 {
 	static const mpp_addr addr = {{192, 0, 2, 7}, 40000, 4, 0};
@@ -1519,7 +1546,7 @@ static bool (*const checks[])(void) = {
 	check_exchange, check_responder,    check_refusal,    check_packets,
 	check_nonce,    check_messages,     check_stores,     check_service,
 	check_reset,    check_token,        check_ticket,     check_large,
-	check_minted,   check_retry,
+	check_minted,   check_retry,        check_stun,
 };
 enum { CHECKS = sizeof(checks) / sizeof(checks[0]) };
 
@@ -1556,6 +1583,7 @@ TEST(responder)
 TEST(refusal)
 TEST(retry)
 TEST(reset)
+TEST(stun)
 TEST(packets)
 TEST(nonce)
 TEST(large)
@@ -1631,6 +1659,7 @@ int main(void)
 		cmocka_unit_test(test_refusal),
 		cmocka_unit_test(test_retry),
 		cmocka_unit_test(test_reset),
+		cmocka_unit_test(test_stun),
 		cmocka_unit_test(test_packets),
 		cmocka_unit_test(test_nonce),
 		cmocka_unit_test(test_large),
