@@ -27,6 +27,7 @@ enum {
 static const char file_name[] = "device.json";
 static const char new_name[] = "device.json.new";
 static const char lock_name[] = "device.lock";
+static const char turn_name[] = "ask.lock";
 static const char hold_name[] = "subscribe.lock";
 
 /* An open state directory; lock is -1 unless held. */
@@ -436,7 +437,10 @@ mpp_err loop_state_raise(const char *dir,
 	return err;
 }
 
-mpp_err loop_state_hold(const char *dir, int *fd, mpp_loop_error *e)
+/* Lock a file of the directory. Errors: STATE (another one has it), NOTFOUND,
+ * IO. */
+static mpp_err lock_file(const char *dir, const char *name, int *fd,
+			 mpp_loop_error *e)
 {
 	struct place p = {.path = dir, .e = e};
 	mpp_err err = place_open(&p);
@@ -444,20 +448,41 @@ mpp_err loop_state_hold(const char *dir, int *fd, mpp_loop_error *e)
 
 	if (err != MPP_OK)
 		return err;
-	hold = openat(p.dir, hold_name,
-		      O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	hold = openat(p.dir, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW,
+		      0600);
 	if (hold < 0)
-		err = fail_in(&p, errno, "cannot open", hold_name);
+		err = fail_in(&p, errno, "cannot open", name);
 	else if (flock(hold, LOCK_EX | LOCK_NB) != 0)
-		err = loop_fail(e, MPP_ERR_STATE, EX_TEMPFAIL,
-				"%s: this device is subscribed already: end "
-				"the other program, or enrol this one with a "
-				"state directory of its own",
-				dir);
+		err = MPP_ERR_STATE;
 	place_close(&p);
 	if (err == MPP_OK)
 		*fd = hold;
 	else if (hold >= 0)
 		(void)close(hold);
 	return err;
+}
+
+mpp_err loop_state_hold(const char *dir, int *fd, mpp_loop_error *e)
+{
+	const mpp_err err = lock_file(dir, hold_name, fd, e);
+
+	if (err != MPP_ERR_STATE)
+		return err;
+	return loop_fail(e, err, EX_TEMPFAIL,
+			 "%s: this device is subscribed already: end the other "
+			 "program, or enrol this one with a state directory of "
+			 "its own",
+			 dir);
+}
+
+mpp_err loop_state_turn(const char *dir, int *fd, mpp_loop_error *e)
+{
+	const mpp_err err = lock_file(dir, turn_name, fd, e);
+
+	if (err != MPP_ERR_STATE)
+		return err;
+	return loop_fail(e, err, EX_TEMPFAIL,
+			 "%s: other programs of this device are asking the "
+			 "service: try again",
+			 dir);
 }

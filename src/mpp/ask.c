@@ -3,11 +3,30 @@
 #include "mpp/ask.h"
 
 #include <sysexits.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "loop/names.h"
+#include "loop/state.h"
 #include "mpp/complain.h"
 
-enum { TEXT_MAX = 120 };
+enum { TEXT_MAX = 120, TURN_MS = 20 };
+
+int ask_turn(const struct options *o, int *fd)
+{
+	const struct timespec nap = {0, TURN_MS * 1000000L};
+	mpp_loop_error e = {.exit_code = 0};
+	int gone_ms = 0;
+
+	*fd = -1;
+	while (loop_state_turn(o->state, fd, &e) == MPP_ERR_STATE) {
+		if (o->timeout_ms > 0 && gone_ms >= o->timeout_ms)
+			return complain(e.exit_code, "%s", e.text);
+		(void)nanosleep(&nap, NULL);
+		gone_ms += o->timeout_ms > 0 ? TURN_MS : 0;
+	}
+	return 0;
+}
 
 int ask_open(struct ask *a, const struct options *o, mpp_client_mode mode)
 {
@@ -19,9 +38,14 @@ int ask_open(struct ask *a, const struct options *o, mpp_client_mode mode)
 	};
 	mpp_loop_error e = {.exit_code = 0};
 	mpp_err err;
+	int code;
 
-	*a = (struct ask){.o = o};
+	*a = (struct ask){.o = o, .turn = -1};
+	if (mode != MPP_MODE_ENROLL && (code = ask_turn(o, &a->turn)) != 0)
+		return code;
 	err = mpp_loop_open(&config, &a->loop, &e);
+	if (err != MPP_OK && a->turn >= 0)
+		(void)close(a->turn);
 	if (err == MPP_ERR_STATE)
 		return complain(e.exit_code,
 				"%s: mpp subscribe is running here: end it "
@@ -33,6 +57,8 @@ int ask_open(struct ask *a, const struct options *o, mpp_client_mode mode)
 void ask_close(struct ask *a)
 {
 	mpp_loop_close(a->loop);
+	if (a->turn >= 0)
+		(void)close(a->turn);
 }
 
 /* The loop gives up when nobody is there; from then on the answer has as long

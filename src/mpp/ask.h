@@ -10,10 +10,16 @@
 struct ask {
 	const struct options *o;
 	mpp_loop *loop;
+	int turn; /* other programs of this device wait; -1: they need not */
 	uint32_t request; /* whose answer is waited for; 0: of the connection */
 	bool connected;
 	mpp_time since; /* when it was */
 };
+
+/* Wait for the turn of this program, as long as for the service, until *fd is
+ * closed; what else is wrong with the directory is left to who opens it, and
+ * *fd is -1. @return 0, or an exit code having complained */
+int ask_turn(const struct options *o, int *fd);
 
 /* Begin to connect. @return 0, or an exit code having complained */
 int ask_open(struct ask *a, const struct options *o, mpp_client_mode mode);

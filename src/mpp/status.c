@@ -6,8 +6,10 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #include "loop/endpoint.h"
+#include "mpp/ask.h"
 #include "mpp/commands.h"
 #include "mpp/complain.h"
 #include "mpp/show.h"
@@ -151,12 +153,16 @@ int command_status(const struct options *o)
 	};
 	mpp_loop_error e = {.exit_code = 0};
 	struct report r = {.o = o};
-	mpp_err err = mpp_loop_open(&config, &r.loop, &e);
-	int code;
+	mpp_err err;
+	int code, turn;
 
-	if (err != MPP_OK)
-		return complain_loop(err, &e);
-	code = ask(&r);
-	mpp_loop_close(r.loop);
+	if ((code = ask_turn(o, &turn)) != 0)
+		return code;
+	err = mpp_loop_open(&config, &r.loop, &e);
+	code = err == MPP_OK ? ask(&r) : complain_loop(err, &e);
+	if (err == MPP_OK)
+		mpp_loop_close(r.loop);
+	if (turn >= 0)
+		(void)close(turn);
 	return code;
 }

@@ -4,6 +4,7 @@ and unsubscribe, mppctl device list and invite --qr, against a real mppd."""
 import base64
 import contextlib
 import datetime
+import fcntl
 import json
 import os
 import pty
@@ -237,13 +238,32 @@ def test_publishers_at_the_same_time(alice, folder):
     assert stored(alice)[0] == {name: (1, None) for name in "abc"}
 
 
-def test_publishers_of_one_device_at_the_same_time(alice, state, publisher):
-    """They displace each other, ask again, and all come through."""
+def test_programs_of_one_device_take_turns(alice, state, publisher):
+    """They share an instance, of which the service takes few handshakes a
+    minute: nobody displaces another one, so that everybody comes through."""
     running = [subprocess.Popen([program("mpp"), "publish", "--store",
                                  f"{name}=1", "--state", str(state)],
                                 stdout=subprocess.DEVNULL) for name in "abc"]
-    assert [one.wait(DEADLINE_S) for one in running] == [0, 0, 0]
+    running.append(subprocess.Popen([program("mpp"), "status", "--state",
+                                     str(state)], stdout=subprocess.DEVNULL))
+    running.append(subprocess.Popen([program("mpp"), "endpoint", "--state",
+                                     str(state)], stdout=subprocess.DEVNULL))
+    assert [one.wait(DEADLINE_S) for one in running] == 5 * [0]
     assert stored(alice)[0] == {name: (1, None) for name in "abc"}
+    # One handshake each and that of mpp enroll: none had to begin again.
+    counters = alice.api("GET", "/v1/status")[1]["counters"]
+    assert counters["handshakes"] == 6
+
+
+@pytest.mark.parametrize("command", ["publish", "status", "endpoint"])
+def test_a_turn_is_not_waited_for_for_ever(alice, state, publisher, command):
+    words = {"publish": ["publish", "--store", "a=1"]}.get(command, [command])
+    with open(state / "ask.lock", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = mpp(*words, "--timeout", "200ms", "--state", state)
+        assert done.returncode == 75
+        assert "other programs of this device are asking" in done.stderr
+    good(mpp(*words, "--state", state))
 
 
 # ---- mpp unsubscribe ----
