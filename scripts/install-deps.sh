@@ -10,7 +10,7 @@ build="gcc cmake ninja-build pkg-config libssl-dev libsodium-dev liblmdb-dev
 libmicrohttpd-dev libcurl4-openssl-dev libinih-dev libqrencode-dev
 libunbound-dev libldns-dev dns-root-data libcmocka-dev python3"
 packages="$build g++ tshark nftables iproute2 python3-pytest
-python3-cryptography universal-ctags mandoc zbar-tools clang clang-format
+python3-pytest-xdist python3-cryptography universal-ctags mandoc zbar-tools clang clang-format
 libclang-rt-14-dev nsd unbound bind9-dnsutils ldnsutils coturn nginx
 openssl"
 case ${1-} in

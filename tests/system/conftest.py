@@ -4,7 +4,9 @@
 The fixture `mppd` is a started daemon on free ports of the loopback with a
 state of its own; `mppd_factory` makes more of them. Programs come from
 $MPP_BUILD_DIR/bin (build/asan-ubsan when not set)."""
+import contextlib
 import http.client
+import itertools
 import json
 import os
 import shutil
@@ -16,6 +18,7 @@ import time
 from pathlib import Path
 
 import pytest
+import xdist.scheduler
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("MPP_BUILD_DIR", ROOT / "build" / "asan-ubsan"))
@@ -31,15 +34,40 @@ def program(name):
     return str(path)
 
 
+# Files whose tests share nothing, so that each may run beside the others.
+APART = ("test_sim.py",)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Of several processes, each takes a file at a time, because fixtures of
+    a module are dear; of those that are apart, a test at a time."""
+    class Files(xdist.scheduler.LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            path = nodeid.partition("::")[0]
+            return nodeid if path.endswith(APART) else path
+    return Files(config, log)
+
+
+# Ports below those that the system gives to sockets by itself, each process of
+# a parallel run from a range of its own: what is free stays free until it is
+# used.
+WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
+PORTS = itertools.cycle(range(10000 + 1500 * (WORKER % 14),
+                              11500 + 1500 * (WORKER % 14)))
+
+
 def free_port():
-    """A UDP port that is free on both loopback addresses."""
-    for _ in range(100):
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as v4, \
-                socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as v6:
-            v4.bind(("127.0.0.1", 0))
-            port = v4.getsockname()[1]
+    """A port that is free on both loopback addresses, for UDP and TCP."""
+    for _ in range(1500):
+        port = next(PORTS)
+        with contextlib.ExitStack() as stack:
             try:
-                v6.bind(("::1", port))
+                for family, at in ((socket.AF_INET, "127.0.0.1"),
+                                   (socket.AF_INET6, "::1")):
+                    for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
+                        sock = stack.enter_context(socket.socket(family, kind))
+                        sock.bind((at, port))
             except OSError:
                 continue
             return port
