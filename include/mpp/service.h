@@ -72,9 +72,9 @@ typedef struct mpp_service_config {
 					 without an alarm [1], at most 4 */
 	uint32_t stun_address;      /**< STUN requests of an address that are
 					 answered in a second [50], at most
-					 10000, */
+					 100000, */
 	uint32_t stun_prefix;       /**< and of its prefix, /24 or /56 [5000],
-					 at most 100000 */
+					 at most 1000000 */
 	bool stun_off;              /**< answer none */
 	bool always_challenge;      /**< prove every address first */
 	mpp_key_log key_log;        /**< INSECURE: is told all keys [nobody] */

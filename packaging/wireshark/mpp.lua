@@ -102,6 +102,7 @@ local RESPONDER = {
 
 local ID, HEADER, TAG = 16, 16, 16
 local OVERHEAD = ID + HEADER + TAG
+local STUN_HEADER, STUN_COOKIE = 20, 0x2112a442
 local RESET_MIN, RESET_MAX = 32, 40
 local LONG_TAG_MAX = 16
 local END = 255
@@ -775,7 +776,32 @@ local function dissect_short(tvb, pinfo, tree, way)
 	pinfo.cols.info = "Too short"
 end
 
+-- STUN comes to the same port (docs/protocol.md section 16), and no packet of
+-- ours looks like it: Wireshark's own dissector shows it.
+local known, stun = pcall(Dissector.get, "stun-udp")
+
+local function dissect_stun(tvb, pinfo, root)
+	if tvb:len() < STUN_HEADER or tvb(0, 1):uint() >= 4
+			or tvb(4, 4):uint() ~= STUN_COOKIE then
+		return false
+	end
+	-- With another length it would show nothing at all.
+	if known and tvb(2, 2):uint() == tvb:len() - STUN_HEADER then
+		stun:call(tvb, pinfo, root)
+		return true
+	end
+	pinfo.cols.protocol = "MPP"
+	pinfo.cols.info = "STUN that is none"
+	local tree = root:add(mpp, tvb())
+	tree:add(f.kind, tvb(), "STUN"):set_generated()
+	malformed(tree, "Not a message of STUN")
+	return true
+end
+
 function mpp.dissector(tvb, pinfo, root)
+	if dissect_stun(tvb, pinfo, root) then
+		return tvb:len()
+	end
 	local way = pinfo.dst_port == mpp.prefs.port and "to-service"
 		or "to-device"
 	pinfo.cols.protocol = "MPP"

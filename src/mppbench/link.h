@@ -24,6 +24,7 @@ enum work {
 	WORK_CONNECT,   /* the service, not measured */
 	WORK_HEARTBEAT,
 	WORK_PUBLISH, /* the service, and then publish */
+	WORK_STUN,
 };
 
 enum order {

@@ -10,6 +10,7 @@
 
 #include "host/clock.h"
 #include "mppbench/device.h"
+#include "stun/stun.h"
 
 enum {
 	BURST_US = 10000000, /* a burst may take */
@@ -42,6 +43,13 @@ static void note_done(struct load *l, uint32_t device, uint64_t since,
 
 /* ---- what comes ---- */
 
+static void stun_id(const struct load *l, uint32_t device,
+		    uint8_t id[STUN_ID_LEN])
+{
+	memcpy(id, &l->burst, sizeof(l->burst));
+	memcpy(id + sizeof(l->burst), &device, sizeof(device));
+}
+
 static void take_echo(struct load *l, uint32_t device, mpp_buf in)
 {
 	uint32_t said = UINT32_MAX;
@@ -49,6 +57,23 @@ static void take_echo(struct load *l, uint32_t device, mpp_buf in)
 	if (in.len >= sizeof(said))
 		memcpy(&said, in.p, sizeof(said));
 	if (said == device)
+		note_done(l, device, l->asked, clock_now().mono.us);
+	else
+		l->seen.refused++;
+}
+
+/* An answer to what this device asked in this burst. */
+static void take_binding(struct load *l, uint32_t device, mpp_buf in)
+{
+	const mpp_addr at = wire_addr(device);
+	uint8_t id[STUN_ID_LEN];
+	struct stun m;
+
+	stun_id(l, device, id);
+	if (stun_decode((mpp_bytes){in.p, in.len}, &m) == MPP_OK &&
+	    m.class == STUN_SUCCESS && memcmp(m.id, id, sizeof(id)) == 0 &&
+	    m.mapped.family == at.family &&
+	    memcmp(m.mapped.ip, at.ip, sizeof(at.ip)) == 0)
 		note_done(l, device, l->asked, clock_now().mono.us);
 	else
 		l->seen.refused++;
@@ -77,6 +102,8 @@ static void take(void *arg, uint32_t device, mpp_buf in)
 		l->seen.refused++;
 	} else if (l->kind == WORK_FLOOR) {
 		take_echo(l, device, in);
+	} else if (l->kind == WORK_STUN) {
+		take_binding(l, device, in);
 	} else if (mpp_client_receive(device_client(l, device), in, now) !=
 		   MPP_OK) {
 		l->seen.refused++;
@@ -101,6 +128,29 @@ static mpp_err send_floor(struct load *l, uint32_t device, size_t len,
 	return wire_add(&l->wire, device, len, f);
 }
 
+static mpp_err send_binding(struct load *l, uint32_t device, struct fault *f)
+{
+	uint8_t id[STUN_ID_LEN];
+	const struct stun_ask ask = {.id = id};
+	mpp_buf room = wire_room(&l->wire);
+
+	stun_id(l, device, id);
+	if (stun_request(&ask, &room) != MPP_OK)
+		return fault_set(f, MPP_ERR_NOSPACE, EX_SOFTWARE,
+				 "no room for a Binding request");
+	return wire_add(&l->wire, device, room.len, f);
+}
+
+static mpp_err send_one(struct load *l, uint32_t device, size_t len,
+			struct fault *f)
+{
+	if (l->kind == WORK_FLOOR)
+		return send_floor(l, device, len, f);
+	if (l->kind == WORK_STUN)
+		return send_binding(l, device, f);
+	return device_send(l, device, f);
+}
+
 /* Devices whose turn it is. */
 static mpp_err send_burst(struct load *l, size_t len, struct fault *f)
 {
@@ -109,8 +159,7 @@ static mpp_err send_burst(struct load *l, size_t len, struct fault *f)
 
 	for (i = 0; i < l->plan->window && err == MPP_OK; i++) {
 		device = l->order[(l->at + i) % l->plan->devices];
-		err = l->kind == WORK_FLOOR ? send_floor(l, device, len, f)
-					    : device_send(l, device, f);
+		err = send_one(l, device, len, f);
 	}
 	return err == MPP_OK ? wire_flush(&l->wire, f) : err;
 }
@@ -142,7 +191,7 @@ static mpp_err repeat(struct load *l, struct fault *f)
 	for (i = 0; i < l->plan->window && err == MPP_OK; i++) {
 		device = l->order[(l->at + i) % l->plan->devices];
 		if (l->burst_of[device] != l->burst)
-			err = device_send(l, device, f);
+			err = send_one(l, device, 0, f);
 	}
 	return err == MPP_OK ? wire_flush(&l->wire, f) : err;
 }

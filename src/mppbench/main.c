@@ -12,6 +12,7 @@
 static const char help[] =
 	"mppbench heartbeat   requests of devices, answered\n"
 	"mppbench publish     notifications, acknowledged by devices\n"
+	"mppbench stun        Binding requests of STUN, answered\n"
 	"mppbench floor       the floor against itself: how far noise goes\n"
 	"\n"
 	"The real service is in a process of its own, the devices (real "

@@ -33,6 +33,8 @@ double measure_goal(const struct plan *plan)
 		return 1.8;
 	if (plan->scenario == SCENARIO_PUBLISH && plan->fanout == 10)
 		return 1.7;
+	if (plan->scenario == SCENARIO_STUN)
+		return 1.2;
 	return 0;
 }
 
@@ -64,6 +66,7 @@ static mpp_err check_floor(struct bench *b)
 static uint64_t operations(const struct bench *b, const struct report *r)
 {
 	return b->load.kind == WORK_PUBLISH ? r->count.acknowledged
+	       : b->load.kind == WORK_STUN  ? r->count.stun
 					    : r->count.requests;
 }
 
@@ -75,13 +78,18 @@ static mpp_err check_service(struct bench *b)
 		operations(b, &b->after) - operations(b, &b->before);
 	const uint64_t bad = y->drop_auth + y->drop_header + y->drop_stranger -
 			     x->drop_auth - x->drop_header - x->drop_stranger;
+	const uint64_t silent =
+		y->stun_limited + y->drop_stun - x->stun_limited - x->drop_stun;
 	uint64_t seen = b->load.seen.done;
 
-	if (b->load.kind == WORK_HEARTBEAT)
+	if (b->load.kind != WORK_PUBLISH)
 		seen += b->load.seen.extra;
 	if (bad != 0)
 		return fail_count(b, "datagrams that did not authenticate", bad,
 				  0);
+	if (silent != 0)
+		return fail_count(b, "requests of STUN without an answer",
+				  silent, 0);
 	if (b->load.seen.refused != 0)
 		return fail_count(b, "datagrams that a device refused", 0,
 				  b->load.seen.refused);
@@ -144,6 +152,7 @@ static mpp_err interval(struct bench *b, enum work kind, double seconds,
 static enum work work_of(const struct plan *p)
 {
 	return p->scenario == SCENARIO_PUBLISH ? WORK_PUBLISH
+	       : p->scenario == SCENARIO_STUN  ? WORK_STUN
 	       : p->scenario == SCENARIO_FLOOR ? WORK_FLOOR
 					       : WORK_HEARTBEAT;
 }
@@ -157,9 +166,8 @@ static size_t mean(const struct wire_sizes *s)
  * learns how long its datagrams are. */
 static mpp_err warm_up(struct bench *b)
 {
-	const enum work kind = b->plan->scenario == SCENARIO_PUBLISH
-				       ? WORK_PUBLISH
-				       : WORK_HEARTBEAT;
+	const enum work own = work_of(b->plan);
+	const enum work kind = own == WORK_FLOOR ? WORK_HEARTBEAT : own;
 	struct sample unused;
 	mpp_err err = interval(b, kind, b->plan->seconds / 4, &unused);
 

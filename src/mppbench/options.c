@@ -153,18 +153,19 @@ static int set_scenario(struct plan *p, const char *name)
 		[SCENARIO_FLOOR] = "floor",
 		[SCENARIO_HEARTBEAT] = "heartbeat",
 		[SCENARIO_PUBLISH] = "publish",
+		[SCENARIO_STUN] = "stun",
 	};
 	unsigned i;
 
-	for (i = SCENARIO_FLOOR; i <= SCENARIO_PUBLISH; i++) {
+	for (i = SCENARIO_FLOOR; i <= SCENARIO_STUN; i++) {
 		if (strcmp(name, names[i]) == 0) {
 			p->scenario = (enum scenario)i;
 			return 0;
 		}
 	}
 	return complain(EX_USAGE,
-			"%s: no such scenario; there are floor, heartbeat and "
-			"publish",
+			"%s: no such scenario; there are floor, heartbeat, "
+			"publish and stun",
 			name);
 }
 
@@ -204,7 +205,7 @@ int options_parse(int argc, char **argv, struct options *out)
 		return code;
 	if (optind == argc)
 		return complain(EX_USAGE, "say what to measure: floor, "
-					  "heartbeat or publish");
+					  "heartbeat, publish or stun");
 	if (argc - optind > 1)
 		return complain(EX_USAGE, "too many arguments: %s",
 				argv[optind + 1]);

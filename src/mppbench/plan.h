@@ -13,6 +13,7 @@ enum scenario {
 	SCENARIO_FLOOR = 1, /* the floor against itself: how far noise goes */
 	SCENARIO_HEARTBEAT,
 	SCENARIO_PUBLISH,
+	SCENARIO_STUN,
 };
 
 /* Damage for the tests of mppbench: each must make a run fail. */

@@ -64,6 +64,7 @@ static const char *name_of(const struct plan *p)
 {
 	return p->scenario == SCENARIO_FLOOR       ? "floor"
 	       : p->scenario == SCENARIO_HEARTBEAT ? "heartbeat"
+	       : p->scenario == SCENARIO_STUN      ? "stun"
 						   : "publish";
 }
 
@@ -75,6 +76,8 @@ static const char *meaning_of(const struct plan *p)
 		       ? "the floor against itself: how far noise goes"
 	       : p->scenario == SCENARIO_HEARTBEAT
 		       ? "a request of a device, answered, both authenticated"
+	       : p->scenario == SCENARIO_STUN
+		       ? "a Binding request of STUN, answered"
 		       : "a notification sent, and acknowledged by the device";
 }
 

@@ -264,6 +264,8 @@ static mpp_err make_service(struct server *v)
 		.handshakes = 10000,
 		.requests_per_s = 1000,
 		.request_burst = 100000,
+		.stun_address = 100000,
+		.stun_prefix = 1000000,
 	};
 	const size_t len = mpp_service_size(&config);
 	void *memory = mmap(NULL, len, PROT_READ | PROT_WRITE,
@@ -414,6 +416,7 @@ static void miscount(struct report *r)
 {
 	r->count.requests++;
 	r->count.acknowledged++;
+	r->count.stun++;
 	r->floor.received++;
 }
 

@@ -68,6 +68,17 @@ static void set_message(struct wire_batch *b, unsigned i, size_t len)
 	};
 }
 
+mpp_addr wire_addr(uint32_t device)
+{
+	const uint32_t at = FIRST_ADDRESS + device;
+
+	return (mpp_addr){
+		.ip = {(uint8_t)(at >> 24), (uint8_t)(at >> 16),
+		       (uint8_t)(at >> 8), (uint8_t)at},
+		.family = 4,
+	};
+}
+
 static void set_source(struct msghdr *m, uint32_t device)
 {
 	const struct in_pktinfo info = {

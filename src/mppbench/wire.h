@@ -53,6 +53,9 @@ MPP_MUSTCHECK mpp_err wire_add(struct wire *w, uint32_t device, size_t len,
 /* Send what waits. Error: IO. */
 MPP_MUSTCHECK mpp_err wire_flush(struct wire *w, struct fault *f);
 
+/* The address of a device, without its port. */
+mpp_addr wire_addr(uint32_t device);
+
 typedef void wire_datagram_fn(void *arg, uint32_t device, mpp_buf in);
 
 /* Hand out what has come. @return how many */

@@ -9,6 +9,9 @@
 #include <string.h>
 
 #include "mppsim/sim.h"
+#include "stun/stun.h"
+
+enum { STUN_LONGER = 32 };
 
 enum { UNPROVED_FACTOR = 3 };
 
@@ -136,4 +139,24 @@ void check_bytes_out(struct sim *s, const mpp_addr *to, size_t len)
 			      b->out, b->addr.ip[0], b->addr.ip[1],
 			      b->addr.ip[2], b->addr.ip[3], b->addr.port,
 			      b->in);
+}
+
+void check_stun(struct sim *s, const struct datagram *g)
+{
+	const bool asked = stun_is((mpp_bytes){g->data, g->len});
+	size_t i;
+
+	for (i = 0; i < s->out.n; i++) {
+		const mpp_datagram *m = &s->out.slots[i];
+
+		if (!stun_is((mpp_bytes){m->data, m->len}))
+			continue;
+		s->n.stun++;
+		if (!asked || s->out.n != 1 || m->len > g->len + STUN_LONGER ||
+		    memcmp(&m->to, &g->addr, sizeof(m->to)) != 0)
+			sim_violation(s, "STUN that nobody asked for, or that "
+					 "is too long");
+	}
+	if (asked && s->out.n > 1)
+		sim_violation(s, "a request of STUN had other consequences");
 }

@@ -153,6 +153,7 @@ void host_receive(struct sim *s, struct datagram *g)
 	check_nothing_happened(s, g, &before);
 	token_after(s, g, &token);
 	check_bytes_in(s, &g->addr, g->len, !g->handshake && err == MPP_OK);
+	check_stun(s, g);
 	net_from_service(s, g->handshake);
 	host_settle(s);
 }

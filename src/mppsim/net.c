@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "mppsim/sim.h"
+#include "stun/stun.h"
 
 enum { FIRST_PORT = 20000, PORTS = 40000 };
 #define NO_SLOT SIM_NO_SLOT
@@ -220,8 +221,10 @@ static void send_one(struct sim *s, const mpp_datagram *m, bool handshake)
 			     (d = hostile_returns(s, &m->to)) != NULL;
 	struct datagram g;
 
-	check_bytes_out(s, &m->to, m->len);
-	check_answered(s, m);
+	if (!stun_is((mpp_bytes){m->data, m->len})) {
+		check_bytes_out(s, &m->to, m->len);
+		check_answered(s, m);
+	}
 	if (d == NULL || !net_up(d)) {
 		s->n.unreachable++;
 		return;

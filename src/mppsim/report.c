@@ -136,6 +136,7 @@ static double speed(const struct report *r, double cpu_s)
 	X(replayed)        \
 	X(hijacked)        \
 	X(garbage)         \
+	X(stun)            \
 	X(published)       \
 	X(by_device)       \
 	X(refused)         \

@@ -269,7 +269,7 @@ struct publishing {
 struct sim_counts {
 	uint64_t datagrams, bytes, lost, duplicated, reordered, corrupted;
 	uint64_t unreachable; /* no network, old address, service down */
-	uint64_t replayed, hijacked, garbage;
+	uint64_t replayed, hijacked, garbage, stun;
 	uint64_t published, refused, unknown, by_device;
 	uint64_t heard; /* publications that applications took */
 	uint64_t crashes, restarts, outages, moves, moves_known;
@@ -573,6 +573,8 @@ void check_answered(struct sim *s, const mpp_datagram *m);
 void check_bytes_in(struct sim *s, const mpp_addr *from, size_t len,
 		    bool authentic);
 void check_bytes_out(struct sim *s, const mpp_addr *to, size_t len);
+/* What the service says by STUN answers this datagram, and is hardly longer. */
+void check_stun(struct sim *s, const struct datagram *g);
 /* The service began anew, and knows nobody. */
 void check_bytes_forget(struct sim *s);
 /* Something from the service reached a device at this address. */

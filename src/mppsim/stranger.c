@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "mppsim/sim.h"
+#include "stun/stun.h"
 
 enum { REPLAY_LATEST_US = 300000000, ADDRESSES = 64, PORT = 1024 };
 
@@ -37,11 +38,27 @@ void stranger_sees(struct sim *s, const struct datagram *g)
 		   1 + rng_below(&s->stranger, REPLAY_LATEST_US));
 }
 
-/* Noise of any length, some of it in the shape of a connection datagram. */
+/* A Binding request of STUN, with attributes that are noise, or with none. */
+static void make_stun(struct datagram *g)
+{
+	static const uint8_t head[8] = {0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42};
+	const size_t attributes = g->data[8] < 128 || g->len < STUN_HEADER_LEN
+					  ? 0
+					  : (g->len - STUN_HEADER_LEN) / 4u * 4;
+
+	memcpy(g->data, head, sizeof(head));
+	g->data[2] = (uint8_t)(attributes >> 8);
+	g->data[3] = (uint8_t)attributes;
+	g->len = (uint16_t)(STUN_HEADER_LEN + attributes);
+	g->handshake = true; /* it may be answered */
+}
+
+/* Noise of any length, some of it in the shape of a connection datagram or of
+ * STUN, some of which seems to come from a device. */
 void stranger_garbage(struct sim *s)
 {
 	struct datagram g;
-	const mpp_addr from = stranger_addr(s);
+	mpp_addr from = stranger_addr(s);
 	size_t i;
 
 	memset(&g, 0, sizeof(g));
@@ -56,6 +73,10 @@ void stranger_garbage(struct sim *s)
 		memset(g.data, 0, 16);
 		g.data[16] = (uint8_t)rng_below(&s->stranger, 6);
 		g.data[17] = 1;
+	} else if (g.data[0] < 128) {
+		if (g.data[9] < 128)
+			from = nat_seen(&s->d[g.data[10] % s->p.devices]);
+		make_stun(&g);
 	}
 	s->n.garbage++;
 	net_inject(s, &g, &from, 1);

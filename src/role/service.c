@@ -137,8 +137,8 @@ static bool possible(const mpp_service_config *k)
 	       k->dh448_us <= 1000000 && k->dh_percent <= 100 &&
 	       k->handshakes <= 10000 && k->requests_per_s <= 1000 &&
 	       k->request_burst <= 100000 &&
-	       k->instances_allowed <= INSTANCES && k->stun_address <= 10000 &&
-	       k->stun_prefix <= 100000;
+	       k->instances_allowed <= INSTANCES && k->stun_address <= 100000 &&
+	       k->stun_prefix <= 1000000;
 }
 
 /* The layout, with the service itself in front. Counting needs somewhere to

@@ -15,8 +15,7 @@
 #include "stun/stun.h"
 
 enum {
-	TICKS = 100000, /* a second, for the buckets */
-	TICK_US = 10,
+	TICKS = 1000000, /* a second, for the buckets: microseconds */
 	PORT_MIN = 1024, /* RESPONSE-PORT: nobody's server */
 	PREFIX_V4 = 3,   /* octets */
 	PREFIX_V6 = 7,
@@ -54,7 +53,7 @@ static mpp_err take_turn(struct mpp_service *s, const mpp_addr *from,
 {
 	const struct bucket one = per_second(s->config.stun_address);
 	const struct bucket all = per_second(s->config.stun_prefix);
-	const uint32_t t = (uint32_t)(now.us / TICK_US);
+	const uint32_t t = (uint32_t)now.us;
 	uint32_t i, k;
 	mpp_err err = place(s, from, 16, &i);
 

@@ -22,6 +22,7 @@ sys.path.insert(0, str(ROOT / "tests" / "interop"))
 # pylint: disable=wrong-import-position
 import examples
 import mpp_peer as m
+import stun_peer as stun
 
 SCRIPT = ROOT / "packaging" / "wireshark" / "mpp.lua"
 ALICE = "alice@example.com"
@@ -172,6 +173,27 @@ def keys_(folder):
     name = example("confirmed")[:16]
     return write_keys(folder / "keys", [
         (way, name, example_keys(way)) for way in ("to-service", "to-device")])
+
+
+def test_stun_is_left_to_wireshark(folder):
+    """Requests and answers on our port, beside a datagram of ours."""
+    ident = bytes(range(12))
+    answer = stun.message(stun.SUCCESS, ident, stun.xor_address(
+        "192.0.2.7", 40000, ident), fingerprint=True)
+    lying = stun.message(stun.REQUEST, ident)[:2] + b"\0\x08" + \
+        stun.message(stun.REQUEST, ident)[4:]
+    pcap = write_pcap(folder / "stun.pcap", [
+        up(example("stun-request")), down(answer), up(example("hello")),
+        up(lying)])
+    out = tshark(pcap, "-T", "fields", "-e", "_ws.col.Protocol", "-e",
+                 "stun.type", "-e", "stun.att.ipv4", "-e", "stun.att.port",
+                 "-e", "mpp.kind")[0]
+    rows = [line.split("\t") for line in out.split("\n")[:-1]]
+    assert rows[0] == ["STUN", "0x0001", "", "", ""]
+    assert rows[1] == ["STUN", "0x0101", "192.0.2.7", "40000", ""]
+    assert rows[2] == ["MPP", "", "", "", "InitiatorHello"]
+    assert rows[3][0] == "MPP" and rows[3][4] == "STUN"
+    assert not lua_errors(pcap)
 
 
 def test_connection_datagrams_without_keys(capture):

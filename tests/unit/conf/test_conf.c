@@ -188,7 +188,7 @@ static const struct bad {
 	{"no rate",
 	 "[service]\nlisten = 192.0.2.1:5 "
 	 "[2001:db8::1]:5\n[stun]\naddress-rate = 0\n",
-	 4, "a number from 1 to 10000"},
+	 4, "a number from 1 to 100000"},
 	{"STUN half on",
 	 "[service]\nlisten = 192.0.2.1:5 [2001:db8::1]:5\n[stun]\nenabled = "
 	 "maybe\n",

@@ -503,10 +503,10 @@ static void configured_rates(void **state)
 	assert_int_equal(out.n, 0);
 	assert_int_equal(count()->drop_stun, 1);
 	w.config.stun_off = false;
-	w.config.stun_address = 10001;
+	w.config.stun_address = 100001;
 	assert_int_equal(mpp_service_size(&w.config), 0);
 	w.config.stun_address = 0;
-	w.config.stun_prefix = 100001;
+	w.config.stun_prefix = 1000001;
 	assert_int_equal(mpp_service_size(&w.config), 0);
 }
 
