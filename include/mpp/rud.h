@@ -12,6 +12,8 @@ extern "C" {
 
 enum {
 	MPP_PACKET_MAX = 1452,   /**< longest packet ever sent or read */
+	MPP_DATAGRAM_MAX = 1664, /**< room of a datagram: STUN with padding can
+				      be longer than a packet */
 	MPP_PACKET_SIZE = 1200,  /**< size unless agreed otherwise */
 	MPP_ACCOUNT_MAX = 255,   /**< octets of an account name */
 	MPP_STORE_MAX = 64,      /**< octets of a store name */
@@ -49,7 +51,7 @@ typedef struct mpp_key_log {
 typedef struct mpp_datagram {
 	mpp_addr to;
 	uint16_t len;
-	uint8_t data[MPP_PACKET_MAX];
+	uint8_t data[MPP_DATAGRAM_MAX];
 } mpp_datagram;
 
 /** A batch of datagrams to send: slots[0 .. n) are filled. */

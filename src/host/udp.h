@@ -28,7 +28,7 @@ enum {
 struct udp_counters {
 	uint64_t received;
 	uint64_t sent;
-	uint64_t too_long; /* received, longer than any packet of ours */
+	uint64_t too_long; /* received, longer than anything of ours */
 	uint64_t receive_errors;
 	uint64_t send_errors; /* the kernel would not take this datagram */
 	uint64_t send_full;   /* and these for want of room */
@@ -50,7 +50,7 @@ struct udp {
 	 * datagram causes may be sent while the next ones wait. */
 	struct udp_batch in;
 	struct udp_batch out;
-	uint8_t data[UDP_BATCH][MPP_PACKET_MAX];
+	uint8_t data[UDP_BATCH][MPP_DATAGRAM_MAX];
 };
 
 /* No sockets yet. */

@@ -45,7 +45,7 @@ def test_counters_count_what_strangers_send(mppd):
         with socket.socket(family, socket.SOCK_DGRAM) as s:
             s.sendto(b"short", (host, mppd.port))
             s.sendto(b"x" * 200, (host, mppd.port))
-            s.sendto(b"x" * 1453, (host, mppd.port))
+            s.sendto(b"x" * 1665, (host, mppd.port))
     doc = {}
 
     def came():

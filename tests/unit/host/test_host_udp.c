@@ -91,7 +91,7 @@ static void see(void *arg, mpp_buf in, const mpp_addr *from)
 	struct seen *s = arg;
 	uint32_t number;
 
-	assert_int_equal(in.cap, MPP_PACKET_MAX);
+	assert_int_equal(in.cap, MPP_DATAGRAM_MAX);
 	assert_true(in.len >= sizeof(number));
 	memcpy(&number, in.p, sizeof(number));
 	assert_int_equal(number, s->next++);
@@ -244,12 +244,12 @@ static void test_what_is_too_long_is_dropped(void **state)
 
 	(void)state;
 	peer_open(&p, "127.0.0.1");
-	peer_send(&p, &udp.at[i], MPP_PACKET_MAX + 1, 4);
-	peer_send(&p, &udp.at[i], MPP_PACKET_MAX, 5);
+	peer_send(&p, &udp.at[i], MPP_DATAGRAM_MAX + 1, 4);
+	peer_send(&p, &udp.at[i], MPP_DATAGRAM_MAX, 5);
 	wait_readable(i);
 	assert_int_equal(udp_receive(&udp, i, see, &seen), 2);
 	assert_int_equal(seen.n, 1);
-	assert_int_equal(seen.len, MPP_PACKET_MAX);
+	assert_int_equal(seen.len, MPP_DATAGRAM_MAX);
 	assert_int_equal(udp.count.too_long, 1);
 	assert_int_equal(close(p.fd), 0);
 }

@@ -52,7 +52,7 @@ static const mpp_service_counters *count(void)
 
 static mpp_err put(const uint8_t *p, size_t len, const mpp_addr *from)
 {
-	static uint8_t in[MPP_PACKET_MAX];
+	static uint8_t in[MPP_DATAGRAM_MAX];
 
 	memcpy(in, p, len);
 	out.n = 0;
@@ -62,7 +62,7 @@ static mpp_err put(const uint8_t *p, size_t len, const mpp_addr *from)
 
 static size_t make(const struct stun_ask *ask, uint8_t *p)
 {
-	mpp_buf b = {p, MPP_PACKET_MAX, 0};
+	mpp_buf b = {p, MPP_DATAGRAM_MAX, 0};
 
 	assert_int_equal(stun_request(ask, &b), MPP_OK);
 	return b.len;
@@ -82,7 +82,7 @@ static const mpp_datagram *answer_to(const uint8_t *p, size_t len,
 
 static const mpp_datagram *ask(struct stun_ask a, const mpp_addr *from)
 {
-	uint8_t p[MPP_PACKET_MAX];
+	uint8_t p[MPP_DATAGRAM_MAX];
 
 	a.id = id;
 	return answer_to(p, make(&a, p), from);
@@ -152,7 +152,7 @@ static void silence(void **state)
 		{"FINGERPRINT is wrong", 27, 0, 28, MPP_ERR_CHECKSUM},
 	};
 	const struct stun_ask good = {id, STUN_HAS_FINGERPRINT, 0, 0, 0};
-	uint8_t p[MPP_PACKET_MAX];
+	uint8_t p[MPP_DATAGRAM_MAX];
 	uint64_t dropped;
 	size_t i;
 
@@ -197,7 +197,7 @@ static void put_be(uint8_t *p, unsigned v)
 static void unknown_attributes(void **state)
 {
 	const struct stun_ask good = {id, 0, 0, 0, 0};
-	uint8_t p[MPP_PACKET_MAX];
+	uint8_t p[MPP_DATAGRAM_MAX];
 	const mpp_datagram *d;
 	size_t n;
 
@@ -361,23 +361,47 @@ static void response_port_and_padding(void **state)
 	assert_int_equal(count()->stun_errors, 3);
 }
 
-/* The longest request there can be: the answer is no longer than a datagram. */
+/* A packet that no path of Ethernet takes in one piece, either way; and the
+ * longest request there can be, whose answer is no longer than a datagram. */
 static void as_much_padding_as_there_is_room(void **state)
 {
+	static const struct {
+		size_t padding, len, answer;
+	} rows[] = {
+		{1500, 1532, 1628},
+		{1632, MPP_DATAGRAM_MAX, MPP_DATAGRAM_MAX},
+	};
 	mpp_addr from = v6;
-	uint8_t p[MPP_PACKET_MAX];
-	const struct stun_ask a = {id, STUN_HAS_PADDING | STUN_HAS_FINGERPRINT,
-				   0, 0, 1420};
-	const size_t len = make(&a, p);
+	uint8_t p[MPP_DATAGRAM_MAX];
+	struct stun_ask a = {id, STUN_HAS_PADDING | STUN_HAS_FINGERPRINT, 0, 0,
+			     0};
 	const mpp_datagram *d;
+	size_t i, len;
 
 	(void)state;
 	from.socket = fours[1][0].socket;
 	assert_int_equal(mpp_service_stun_four(w.s, fours[1]), MPP_OK);
-	assert_int_equal(len, 1452);
-	d = answer_to(p, len, &from);
-	assert_int_equal(said.class, STUN_SUCCESS);
-	assert_true(d->len <= MPP_PACKET_MAX && d->len > MPP_PACKET_MAX - 8);
+	for (i = 0; i < COUNT(rows); i++) {
+		a.padding = rows[i].padding;
+		len = make(&a, p);
+		assert_int_equal(len, rows[i].len);
+		d = answer_to(p, len, &from);
+		assert_int_equal(said.class, STUN_SUCCESS);
+		assert_int_equal(d->len, rows[i].answer);
+	}
+}
+
+/* Only STUN is ever longer than a packet. */
+static void a_long_datagram_is_no_packet(void **state)
+{
+	static uint8_t p[MPP_DATAGRAM_MAX];
+
+	(void)state;
+	assert_int_equal(put(p, MPP_PACKET_MAX + 1, &v4), MPP_ERR_RANGE);
+	p[0] = 77;
+	assert_int_equal(put(p, MPP_DATAGRAM_MAX, &v4), MPP_ERR_RANGE);
+	assert_int_equal(put(p, MPP_PACKET_MAX, &v4), MPP_ERR_STRANGER);
+	assert_int_equal(count()->drop_short, 2);
 }
 
 static void impossible_fours(void **state)
@@ -414,7 +438,7 @@ static void impossible_fours(void **state)
 static unsigned answered(const mpp_addr *from, unsigned n)
 {
 	const struct stun_ask a = {id, 0, 0, 0, 0};
-	uint8_t p[MPP_PACKET_MAX];
+	uint8_t p[MPP_DATAGRAM_MAX];
 	const size_t len = make(&a, p);
 	unsigned yes = 0;
 
@@ -513,7 +537,7 @@ static void configured_rates(void **state)
 static void no_room(void **state)
 {
 	const struct stun_ask a = {id, 0, 0, 0, 0};
-	uint8_t p[MPP_PACKET_MAX];
+	uint8_t p[MPP_DATAGRAM_MAX];
 	const size_t len = make(&a, p);
 	mpp_outbox full = {slots, 0, 0};
 
@@ -542,7 +566,7 @@ static size_t flood(unsigned n)
 {
 	const mpp_addr device = w.d[0].addr;
 	const struct stun_ask a = {id, 0, 0, 0, 0};
-	uint8_t p[MPP_PACKET_MAX];
+	uint8_t p[MPP_DATAGRAM_MAX];
 	const size_t len = make(&a, p);
 	size_t yes = 0;
 	unsigned i;
@@ -607,6 +631,7 @@ int main(void)
 		CASE(four_sockets),
 		CASE(response_port_and_padding),
 		CASE(as_much_padding_as_there_is_room),
+		CASE(a_long_datagram_is_no_packet),
 		CASE(impossible_fours),
 		CASE(rate_of_an_address),
 		CASE(rate_of_a_prefix),
