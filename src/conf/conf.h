@@ -30,6 +30,8 @@ enum {
 	CONF_LINE = 190,
 	CONF_FILE = 65536,
 	CONF_ENDPOINTS_MAX = 8, /* as many as an invitation can name */
+	CONF_URLS_MAX = 4,      /* the same */
+	CONF_URL = 160,
 	CONF_KEY_NAME = 24,
 	CONF_ACCOUNTS = 2048, /* octets of patterns of one token key */
 };
@@ -44,6 +46,11 @@ struct conf_addresses {
 
 struct conf_endpoints {
 	char at[CONF_ENDPOINTS_MAX][ADDR_ENDPOINT];
+	size_t n;
+};
+
+struct conf_urls {
+	char at[CONF_URLS_MAX][CONF_URL + 1];
 	size_t n;
 };
 
@@ -62,6 +69,8 @@ struct conf_token_key {
 
 #define CONF_TYPE_ADDRESSES struct conf_addresses
 #define CONF_TYPE_ENDPOINTS struct conf_endpoints
+#define CONF_TYPE_HOSTS struct conf_addresses /* ports are 0 */
+#define CONF_TYPE_URLS struct conf_urls
 #define CONF_TYPE_PATH struct conf_text
 #define CONF_TYPE_WORD struct conf_text
 #define CONF_TYPE_BOOL uint64_t

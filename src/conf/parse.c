@@ -392,6 +392,37 @@ static bool check_token_keys(struct parsing *p)
 	return true;
 }
 
+static bool is_loopback(const mpp_addr *a)
+{
+	static const uint8_t v6[16] = {[15] = 1};
+
+	return a->family == 4 ? a->ip[0] == 127
+			      : memcmp(a->ip, v6, sizeof(v6)) == 0;
+}
+
+/* Keys and devices are protected without TLS, but not who speaks when. */
+static bool check_web(struct parsing *p)
+{
+	const struct conf *c = &p->conf;
+	const bool tls = c->web_certificate.s[0] != '\0';
+	size_t i;
+
+	if (tls != (c->web_key.s[0] != '\0')) {
+		p->line = c->line[tls ? CONF_web_certificate : CONF_web_key];
+		return fail(p, "[web] certificate and key go together; say "
+			       "both or none");
+	}
+	for (i = 0; i < c->web_listen.n && !tls && !c->web_behind_proxy; i++) {
+		if (is_loopback(&c->web_listen.at[i]))
+			continue;
+		p->line = c->line[CONF_web_listen];
+		return fail(p,
+			    "[web] listen beyond this machine without TLS; "
+			    "say certificate and key, or behind-proxy = yes");
+	}
+	return true;
+}
+
 static bool check_dns(struct parsing *p)
 {
 	enum conf_item item;
@@ -435,7 +466,7 @@ mpp_err conf_parse(mpp_bytes text, const char *name, struct conf *out,
 		(void)fail(&p, "not understood; name = value is allowed");
 	}
 	if (p.failed || !check_leases(&p) || !check_token_keys(&p) ||
-	    !check_dns(&p) || !check_alternates(&p))
+	    !check_dns(&p) || !check_alternates(&p) || !check_web(&p))
 		return MPP_ERR_SYNTAX;
 	*out = p.conf;
 	return MPP_OK;

@@ -131,6 +131,8 @@ static bool set_path(struct conf *c, const struct conf_row *row,
 {
 	struct conf_text *at = (void *)((char *)c + row->offset);
 	const size_t n = strlen(text);
+	const char *such = row->standard[0] != '\0' ? row->standard
+						    : "/etc/mppd/cert.pem";
 
 	if (text[0] == '/' && n > 1 && n <= row->high && text[n - 1] != '/') {
 		memcpy(at->s, text, n + 1);
@@ -139,7 +141,7 @@ static bool set_path(struct conf *c, const struct conf_row *row,
 	(void)snprintf(why, CONF_WHY,
 		       "a path from the root of at most %llu octets is "
 		       "allowed, such as %s",
-		       (unsigned long long)row->high, row->standard);
+		       (unsigned long long)row->high, such);
 	return false;
 }
 
@@ -255,6 +257,96 @@ static bool set_endpoints(struct conf *c, const struct conf_row *row,
 	return true;
 }
 
+/* An IP address alone; one of IPv6 has no brackets. */
+static const char *add_host(struct conf_addresses *list, const char *word)
+{
+	char text[CONF_LINE + 4];
+	const char *wrong;
+	mpp_addr a;
+
+	if (strpbrk(word, "[]") != NULL)
+		return "brackets";
+	(void)snprintf(text, sizeof(text),
+		       strchr(word, ':') != NULL ? "[%s]:1" : "%s:1", word);
+	wrong = addr_wrong(text, &a);
+	if (wrong != NULL)
+		return wrong;
+	a.port = 0;
+	if (is_known(list, &a))
+		return "it stands there twice";
+	if (list->n == UDP_SOCKETS_MAX)
+		return "more than 16 addresses";
+	list->at[list->n++] = a;
+	return NULL;
+}
+
+static bool set_hosts(struct conf *c, const struct conf_row *row,
+		      const char *text, char why[CONF_WHY])
+{
+	struct conf_addresses list = {.n = 0};
+	char word[CONF_LINE + 1];
+	const char *wrong;
+
+	while (next_word(&text, word) > 0) {
+		if ((wrong = add_host(&list, word)) == NULL)
+			continue;
+		(void)snprintf(why, CONF_WHY,
+			       "%.80s: %s; a list of IP addresses with spaces "
+			       "between is allowed",
+			       word, wrong);
+		return false;
+	}
+	memcpy((char *)c + row->offset, &list, sizeof(list));
+	return true;
+}
+
+/* "https://HOST[:PORT][/PATH]", of what needs no escapes anywhere. */
+static const char *add_url(struct conf_urls *list, const char *word)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyz"
+				      "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+				      "-._~/";
+	char host[CONF_LINE + 1], endpoint[ADDR_ENDPOINT];
+	const char *rest = word + 8, *wrong;
+	size_t n;
+
+	if (strncmp(word, "https://", 8) != 0)
+		return "not https://";
+	if (strlen(word) > CONF_URL)
+		return "more than 160 octets";
+	n = strcspn(rest, "/");
+	(void)snprintf(host, sizeof(host), "%.*s", (int)n, rest);
+	if ((wrong = addr_endpoint_wrong(host, endpoint)) != NULL)
+		return wrong;
+	if (rest[n + strspn(rest + n, letters)] != '\0')
+		return "the path has other characters than letters, digits "
+		       "and -._~/";
+	if (list->n == CONF_URLS_MAX)
+		return "more than 4 URLs";
+	(void)snprintf(list->at[list->n++], CONF_URL + 1, "%s", word);
+	return NULL;
+}
+
+static bool set_urls(struct conf *c, const struct conf_row *row,
+		     const char *text, char why[CONF_WHY])
+{
+	struct conf_urls list = {.n = 0};
+	char word[CONF_LINE + 1];
+	const char *wrong;
+
+	while (next_word(&text, word) > 0) {
+		if ((wrong = add_url(&list, word)) == NULL)
+			continue;
+		(void)snprintf(why, CONF_WHY,
+			       "%.60s: %s; a list of https://HOST[:PORT] with "
+			       "spaces between is allowed",
+			       word, wrong);
+		return false;
+	}
+	memcpy((char *)c + row->offset, &list, sizeof(list));
+	return true;
+}
+
 bool conf_value_set(struct conf *c, const struct conf_row *row,
 		    const char *text, char why[CONF_WHY])
 {
@@ -263,6 +355,10 @@ bool conf_value_set(struct conf *c, const struct conf_row *row,
 		return set_addresses(c, row, text, why);
 	case CONF_KIND_ENDPOINTS:
 		return set_endpoints(c, row, text, why);
+	case CONF_KIND_HOSTS:
+		return set_hosts(c, row, text, why);
+	case CONF_KIND_URLS:
+		return set_urls(c, row, text, why);
 	case CONF_KIND_PATH:
 		return set_path(c, row, text, why);
 	case CONF_KIND_WORD:
@@ -310,6 +406,38 @@ static void endpoints_text(const struct conf_endpoints *list,
 	}
 }
 
+static void hosts_text(const struct conf_addresses *list, char out[CONF_VALUE])
+{
+	char *at = out;
+	size_t i;
+
+	for (i = 0; i < list->n; i++) {
+		char text[ADDR_TEXT], *host = text;
+
+		addr_text(&list->at[i], text);
+		*strrchr(text, ':') = '\0';
+		if (host[0] == '[') {
+			host++;
+			host[strlen(host) - 1] = '\0';
+		}
+		if (i > 0)
+			*at++ = ' ';
+		at = stpcpy(at, host);
+	}
+}
+
+static void urls_text(const struct conf_urls *list, char out[CONF_VALUE])
+{
+	char *at = out;
+	size_t i;
+
+	for (i = 0; i < list->n; i++) {
+		if (i > 0)
+			*at++ = ' ';
+		at = stpcpy(at, list->at[i]);
+	}
+}
+
 void conf_value_text(const struct conf *c, const struct conf_row *row,
 		     char out[CONF_VALUE])
 {
@@ -324,6 +452,12 @@ void conf_value_text(const struct conf *c, const struct conf_row *row,
 		break;
 	case CONF_KIND_ENDPOINTS:
 		endpoints_text(at, out);
+		break;
+	case CONF_KIND_HOSTS:
+		hosts_text(at, out);
+		break;
+	case CONF_KIND_URLS:
+		urls_text(at, out);
 		break;
 	case CONF_KIND_PATH:
 	case CONF_KIND_WORD:

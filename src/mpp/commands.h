@@ -13,7 +13,6 @@ int command_unsubscribe(const struct options *o);
 int command_status(const struct options *o);
 int command_endpoint(const struct options *o);
 int command_publish(const struct options *o);
-int command_netcheck(const struct options *o);
 int command_decode(const struct options *o);
 
 #endif

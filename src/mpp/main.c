@@ -22,8 +22,6 @@ static const char help[] =
 	"clock\n"
 	"mpp publish --store NAME=INDEX[:HEXDIGEST] ...   publish states of "
 	"stores\n"
-	"mpp netcheck [SERVER]  what this network does to presence "
-	"(--lifetime, -4, -6)\n"
 	"mpp decode           print JSON-BCD from stdin as JSON\n"
 	"\n"
 	"  --state DIR        where this device keeps its key ($MPP_STATE,\n"
@@ -34,11 +32,10 @@ static const char help[] =
 	"Wireshark\n"
 	"subscribe:\n"
 	"  --store NAME       only of this store (may be repeated)\n"
-	"  --lease 30s        keep a silent device so long; --keepalive 5s: "
-	"speak "
-	"as often\n"
-	"  --count N          end after N publications; --unlinkable: no "
-	"identifier twice\n"
+	"  --lease 30s        for how long the service keeps a silent device\n"
+	"  --keepalive 5s     longest silence of this device\n"
+	"  --count N          end after N publications\n"
+	"  --unlinkable       no identifier stands in two packets\n"
 	"\n"
 	"Exit codes: 0 done, 64 usage, 65 bad input, 66 not enrolled, 68 host "
 	"unknown,\n"
@@ -50,7 +47,7 @@ static const struct command {
 	const char *name;
 	int (*run)(const struct options *o);
 	unsigned allowed;
-	int args; /* negative: up to so many */
+	int args;
 	bool needs_state;
 } commands[] = {
 	{"enroll", command_enroll,
@@ -69,9 +66,6 @@ static const struct command {
 	 OPT_STATE | OPT_TIMEOUT | OPT_JSON | OPT_KEY_LOG, 0, true},
 	{"publish", command_publish,
 	 OPT_STATE | OPT_TIMEOUT | OPT_JSON | OPT_STORE | OPT_KEY_LOG, 0, true},
-	{"netcheck", command_netcheck,
-	 OPT_STATE | OPT_TIMEOUT | OPT_JSON | OPT_LIFETIME | OPT_FAMILY, -1,
-	 true},
 	{"decode", command_decode, OPT_JSON, 0, false},
 };
 
@@ -133,17 +127,15 @@ static int run(struct options *o)
 				"%s: no such command (see mpp --help)",
 				o->args[0]);
 	if ((stray = options_stray(o, c->allowed)) != NULL)
-		return complain(EX_USAGE, "%s does not take %s%s", c->name,
-				stray[0] == '-' ? "" : "--", stray);
+		return complain(EX_USAGE, "%s does not take --%s", c->name,
+				stray);
 	args = o->token != NULL ? 0 : c->args; /* it takes the URI's place */
 	if (o->n_args - 1 < args)
 		return complain(EX_USAGE, "%s: %s", c->name, missing(c));
-	if (o->n_args - 1 > (args < 0 ? -args : args))
+	if (o->n_args - 1 > args)
 		return complain(EX_USAGE, "%s: too many arguments: %s", c->name,
-				o->args[(args < 0 ? -args : args) + 1]);
-	/* A server that is named takes the place of the enrolment. */
-	if (c->needs_state && (c->args >= 0 || o->n_args == 1) &&
-	    (code = options_state(o)) != 0)
+				o->args[args + 1]);
+	if (c->needs_state && (code = options_state(o)) != 0)
 		return code;
 	o->args++;
 	if ((code = open_key_log(o)) == 0)

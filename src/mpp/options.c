@@ -31,7 +31,6 @@ static const struct option table[] = {
 	{"insecure-key-log", required_argument, NULL, FIRST_BIT + OPT_KEY_LOG},
 	{"unlinkable", no_argument, NULL, FIRST_BIT + OPT_UNLINKABLE},
 	{"token", required_argument, NULL, FIRST_BIT + OPT_TOKEN},
-	{"lifetime", no_argument, NULL, FIRST_BIT + OPT_LIFETIME},
 	{"help", no_argument, NULL, VALUE_HELP},
 	{"version", no_argument, NULL, VALUE_VERSION},
 	{NULL, 0, NULL, 0},
@@ -115,9 +114,6 @@ static int set_one(struct options *o, unsigned bit, const char *text)
 	case OPT_TOKEN:
 		o->token = text;
 		return 0;
-	case OPT_LIFETIME:
-		o->lifetime = true;
-		return 0;
 	default: /* OPT_JSON */
 		o->json = true;
 		return 0;
@@ -153,7 +149,7 @@ static int read_all(int argc, char **argv, struct options *o)
 	int value, code;
 
 	opterr = 0;
-	while ((value = getopt_long(argc, argv, ":h46", table, NULL)) != -1) {
+	while ((value = getopt_long(argc, argv, ":h", table, NULL)) != -1) {
 		if (value == '?')
 			return complain(EX_USAGE,
 					"%s: no such option (see mpp --help)",
@@ -165,9 +161,6 @@ static int read_all(int argc, char **argv, struct options *o)
 			o->help = true;
 		} else if (value == VALUE_VERSION) {
 			o->version = true;
-		} else if (value == '4' || value == '6') {
-			o->given |= OPT_FAMILY;
-			o->family = value - '0';
 		} else {
 			code = set_one(o, (unsigned)(value - FIRST_BIT),
 				       optarg);
@@ -199,9 +192,6 @@ int options_state(struct options *o)
 const char *options_stray(const struct options *o, unsigned allowed)
 {
 	const struct option *row;
-
-	if ((o->given & ~allowed & OPT_FAMILY) != 0)
-		return o->family == 4 ? "-4" : "-6";
 
 	for (row = table; row->val >= FIRST_BIT; row++) {
 		const unsigned bit = (unsigned)(row->val - FIRST_BIT);

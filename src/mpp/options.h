@@ -20,8 +20,6 @@ enum {
 	OPT_KEY_LOG = 1 << 7,
 	OPT_UNLINKABLE = 1 << 8,
 	OPT_TOKEN = 1 << 9,
-	OPT_LIFETIME = 1 << 16,
-	OPT_FAMILY = 1 << 17,
 };
 
 /* As many as one packet may publish. */
@@ -42,8 +40,6 @@ struct options {
 	const char *key_log_name; /* NULL: none */
 	mpp_key_log key_log;      /* for configurations of mpp_loop */
 	bool unlinkable;
-	bool lifetime;
-	int family;  /* 4 or 6; 0: both */
 	char **args; /* the command and its arguments */
 	int n_args;
 };

@@ -5,6 +5,7 @@
  *   loop.c   one thread: UDP, clock, store results, control API, signals
  *
  *   datagrams -> mpp_service_receive --\
+ *   HTTP      -> mpp_service_web ------+
  *   control API -> mpp_service_publish -+-> batch -> store thread -> committed
  *   clock -> mpp_service_poll ---------/                                |
  *   datagrams and answers  <--------------------------------------------+ */
@@ -17,6 +18,7 @@
 #include "mppd/minters.h"
 #include "mppd/names.h"
 #include "store/store_thread.h"
+#include "web/carrier.h"
 #include "web/web.h"
 
 enum {
@@ -42,6 +44,7 @@ struct daemon {
 	struct udp udp;
 	struct control control;
 	struct web *web;
+	struct carrier *carrier; /* NULL: no Web Service */
 	int epoll;
 	int signals;
 

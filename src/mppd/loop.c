@@ -142,7 +142,9 @@ static void log_alarms(struct daemon *d)
 
 	while (mpp_service_next_alarm(d->service, &a)) {
 		(void)mpp_udf_text(a.udf, MPP_UDF_BITS, udf);
-		addr_text(&a.endpoint, endpoint);
+		endpoint[0] = '\0';
+		if (a.endpoint.family != 0)
+			addr_text(&a.endpoint, endpoint);
 		hex(a.instance, sizeof(a.instance), instance);
 		memcpy(account, a.account, a.account_len);
 		account[a.account_len] = '\0';
@@ -182,6 +184,8 @@ static void take_signals(struct daemon *d)
 		fd = web_drain(d->web);
 		if (fd >= 0)
 			(void)close(fd);
+		if (d->carrier != NULL)
+			carrier_drain(d->carrier);
 	}
 }
 
@@ -190,7 +194,8 @@ static bool is_done(const struct daemon *d)
 {
 	if (!d->stopping)
 		return false;
-	return (!d->store_busy && web_busy(d->web) == 0) ||
+	return (!d->store_busy && web_busy(d->web) == 0 &&
+		(d->carrier == NULL || carrier_busy(d->carrier) == 0)) ||
 	       d->now.mono.us >= d->stop_by.us;
 }
 
@@ -200,6 +205,8 @@ static int wait_ms(const struct daemon *d)
 {
 	mpp_time due = mpp_service_deadline(d->service);
 	const int web = web_wait_ms(d->web);
+	const int carrier = d->carrier != NULL ? carrier_wait_ms(d->carrier)
+					       : -1;
 	int ms;
 
 	if (d->unanswered)
@@ -207,6 +214,8 @@ static int wait_ms(const struct daemon *d)
 	if (d->stopping && d->stop_by.us < due.us)
 		due = d->stop_by;
 	ms = clock_wait_ms(d->now.mono, due, WAIT_MAX_MS);
+	if (carrier >= 0 && carrier < ms)
+		ms = carrier;
 	return web >= 0 && web < ms ? web : ms;
 }
 
@@ -222,13 +231,20 @@ static void take_event(struct daemon *d, int fd)
 	}
 }
 
+static void run_http(struct daemon *d)
+{
+	web_run(d->web, d->now);
+	if (d->carrier != NULL)
+		carrier_run(d->carrier, d->now);
+}
+
 static void turn(struct daemon *d, const struct epoll_event *e, int n)
 {
 	int i;
 
 	for (i = 0; i < n; i++)
 		take_event(d, e[i].data.fd);
-	web_run(d->web, d->now);
+	run_http(d);
 	take_results(d);
 	run_service(d);
 	log_alarms(d);
@@ -236,18 +252,18 @@ static void turn(struct daemon *d, const struct epoll_event *e, int n)
 	 * connections it took before: so the batch comes last. When the thread
 	 * does not take it, there are answers at once, for the next turn. */
 	d->unanswered = false;
-	web_run(d->web, d->now);
+	run_http(d);
 	submit_batch(d);
 }
 
 mpp_err daemon_run(struct daemon *d, struct fault *f)
 {
-	struct epoll_event e[UDP_SOCKETS_MAX + 3];
+	struct epoll_event e[UDP_SOCKETS_MAX + 4];
 	int n;
 
 	d->now = clock_now();
 	do {
-		n = epoll_wait(d->epoll, e, UDP_SOCKETS_MAX + 3, wait_ms(d));
+		n = epoll_wait(d->epoll, e, UDP_SOCKETS_MAX + 4, wait_ms(d));
 		if (n < 0 && errno != EINTR)
 			return fault_set(f, MPP_ERR_IO, EX_OSERR,
 					 "cannot wait for events: %s",

@@ -117,14 +117,16 @@ static void say_ready(const struct daemon *d)
 {
 	char listen[UDP_SOCKETS_MAX * ADDR_TEXT];
 	char endpoints[CONF_ENDPOINTS_MAX * ADDR_ENDPOINT];
+	char web[UDP_SOCKETS_MAX * ADDR_TEXT];
 	char pid[LOG_NUMBER];
 
+	names_join(d->names.web, web, sizeof(web));
 	names_join(d->names.listen, listen, sizeof(listen));
 	names_join(d->names.endpoint, endpoints, sizeof(endpoints));
 	log_write(LOG_LEVEL_INFO, "ready", "version", MPP_VERSION, "pid",
 		  log_number(pid, (uint64_t)getpid()), "listen", listen,
 		  "control", d->conf.control.s, "state", d->conf.state.s,
-		  "endpoints", endpoints, LOG_END);
+		  "endpoints", endpoints, "web", web, LOG_END);
 }
 
 static int serve(const struct conf *c, const char *key_log)

@@ -66,6 +66,12 @@ mpp_err names_make(const struct conf *c, struct names *out, struct fault *f)
 		addr_text(&c->listen.at[i], out->listen_text[i]);
 		out->listen[i] = out->listen_text[i];
 	}
+	for (i = 0; i < c->web_url.n; i++)
+		out->url[i] = c->web_url.at[i];
+	for (i = 0; i < c->web_listen.n; i++) {
+		addr_text(&c->web_listen.at[i], out->web_text[i]);
+		out->web[i] = out->web_text[i];
+	}
 	for (i = 0; i < c->endpoint.n; i++)
 		add_endpoint(out, c->endpoint.at[i]);
 	return c->endpoint.n > 0 ? MPP_OK : add_derived(c, out, f);

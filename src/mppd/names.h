@@ -12,6 +12,9 @@ struct names {
 	const char *listen[UDP_SOCKETS_MAX + 1];
 	char endpoint_text[CONF_ENDPOINTS_MAX][ADDR_ENDPOINT];
 	const char *endpoint[CONF_ENDPOINTS_MAX + 1];
+	char web_text[UDP_SOCKETS_MAX][ADDR_TEXT];
+	const char *web[UDP_SOCKETS_MAX + 1];
+	const char *url[CONF_URLS_MAX + 1]; /* into the configuration */
 };
 
 /* Endpoints are those of the configuration; else the listen addresses, and

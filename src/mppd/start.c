@@ -314,6 +314,26 @@ static mpp_err bind_alternates(struct daemon *d, struct fault *f)
 	return err;
 }
 
+static mpp_err open_carrier(struct daemon *d, struct fault *f)
+{
+	const struct carrier_config config = {
+		.service = d->service,
+		.listen = d->conf.web_listen.at,
+		.n = d->conf.web_listen.n,
+		.certificate = d->conf.web_certificate.s,
+		.key = d->conf.web_key.s,
+		.behind_proxy = d->conf.web_behind_proxy != 0,
+		.trusted = d->conf.web_trust.at,
+		.n_trusted = d->conf.web_trust.n,
+		.connections = (uint32_t)d->conf.web_connections,
+		.timeout_ms = (uint32_t)d->conf.web_timeout_ms,
+	};
+
+	if (config.n == 0)
+		return MPP_OK;
+	return carrier_open(&config, clock_now().mono, &d->carrier, f);
+}
+
 static mpp_err open_control(struct daemon *d, struct fault *f)
 {
 	const struct web_config config = {
@@ -324,6 +344,9 @@ static mpp_err open_control(struct daemon *d, struct fault *f)
 		.store = d->store->ops->name,
 		.listen = d->names.listen,
 		.endpoints = d->names.endpoint,
+		.urls = d->names.url,
+		.carrier = d->carrier != NULL ? carrier_count(d->carrier)
+					      : NULL,
 		.token_keys = d->key_names,
 		.started = clock_now().mono,
 	};
@@ -356,6 +379,8 @@ static mpp_err watch_all(struct daemon *d, struct fault *f)
 	       watch(d, store_thread_fd(d->thread)) && watch(d, web_fd(d->web));
 	for (i = 0; i < d->udp.n && well; i++)
 		well = watch(d, d->udp.fd[i]);
+	if (well && d->carrier != NULL)
+		well = watch(d, carrier_fd(d->carrier));
 	return well ? MPP_OK
 		    : fault_set(f, MPP_ERR_IO, EX_OSERR,
 				"cannot watch descriptors: %s",
@@ -368,7 +393,7 @@ mpp_err daemon_start(struct daemon *d, struct fault *f)
 		take_crypto,     take_names,   open_key_log, take_state,
 		open_store,      read_key,     make_service, add_minters,
 		read_leap,       load_all,     start_thread, bind_all,
-		bind_alternates, open_control, watch_all,
+		bind_alternates, open_carrier, open_control, watch_all,
 	};
 	mpp_err err = MPP_OK;
 	size_t i;
@@ -393,6 +418,8 @@ void daemon_end(struct daemon *d)
 	control_remove(&d->control);
 	web_close(d->web);
 	d->web = NULL;
+	carrier_close(d->carrier);
+	d->carrier = NULL;
 	udp_close(&d->udp);
 	if (d->thread != NULL)
 		store_thread_stop(d->thread);

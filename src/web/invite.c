@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* invite.c - minting invitations. Contract: request.h.
  *
- *   mpp://HOST:PORT/ACCOUNT?k=FINGERPRINT&k=…&e=HOST2:PORT2&…#SECRET
+ *   mpp://HOST:PORT/ACCOUNT?k=FINGERPRINT&k=…&e=HOST2:PORT2&…&w=URL&…#SECRET
  *
  * The secret is in the URI only; the service keeps a hash of it. */
 #include <stdio.h>
@@ -127,7 +127,19 @@ static void put_endpoints(struct wr *w, const char *const *endpoints)
 	}
 }
 
-/* 8 endpoints of 272, an account of 3 x 255 and 2 pins of 68 fit. */
+/* Web Services, where the device goes when UDP does not pass. */
+static void put_urls(struct wr *w, const char *const *urls)
+{
+	for (; *urls != NULL; urls++) {
+		put_text(w, "&w=");
+		put_encoded(w,
+			    (mpp_bytes){(const uint8_t *)*urls, strlen(*urls)},
+			    "-._~:/");
+	}
+}
+
+/* 8 endpoints of 272, an account of 3 x 255, 2 pins of 68 and 4 URLs of 160 fit.
+ */
 static bool write_uri(struct request *q, const mpp_account_info *a,
 		      const uint8_t secret[MPP_INVITATION_LEN])
 {
@@ -142,6 +154,7 @@ static bool write_uri(struct request *q, const mpp_account_info *a,
 	put_encoded(&w, a->name, "-._~@");
 	put_pins(&w, k->service);
 	put_endpoints(&w, k->endpoints + 1);
+	put_urls(&w, k->urls);
 	(void)mpp_base32((mpp_bytes){secret, MPP_INVITATION_LEN}, text,
 			 sizeof(text));
 	put_text(&w, "#");

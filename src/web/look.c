@@ -44,9 +44,11 @@ static void write_stores(mpp_json_writer *w, const mpp_service *s,
 
 static void write_connection(mpp_json_writer *w, const mpp_connection_info *c)
 {
-	char endpoint[ADDR_TEXT];
+	char endpoint[ADDR_TEXT] = "";
 
-	addr_text(&c->endpoint, endpoint);
+	/* One that HTTP made may have no path. */
+	if (c->endpoint.family != 0)
+		addr_text(&c->endpoint, endpoint);
 	mpp_json_object(w, NULL);
 	write_hex(w, "instance", c->instance, sizeof(c->instance));
 	mpp_json_cstring(w, "state", c->state);
@@ -215,6 +217,13 @@ static void write_counters(mpp_json_writer *w, const struct web_config *k)
 	mpp_json_uint(w, "receive_errors", k->udp->receive_errors);
 	mpp_json_uint(w, "send_errors", k->udp->send_errors);
 	mpp_json_uint(w, "send_full", k->udp->send_full);
+	mpp_json_close(w);
+	if (k->carrier == NULL)
+		return;
+	mpp_json_object(w, "web");
+#define WRITE(name, text) mpp_json_uint(w, #name, k->carrier->name);
+	CARRIER_COUNTERS(WRITE)
+#undef WRITE
 	mpp_json_close(w);
 }
 

@@ -15,6 +15,7 @@
 
 #include "host/fault.h"
 #include "host/udp.h"
+#include "web/carrier.h"
 
 enum {
 	WEB_BODY_MAX = 65536,
@@ -36,10 +37,12 @@ struct web_config {
 	mpp_service *service;
 	const mpp_crypto *crypto;
 	const struct udp_counters *udp;
+	const struct carrier_counters *carrier; /* NULL: no Web Service */
 	const char *version;
 	const char *store;
 	const char *const *listen;    /* as text; NULL behind the last */
 	const char *const *endpoints; /* "host:port"; 1 to 8, then NULL */
+	const char *const *urls; /* of the Web Service; 0 to 4, then NULL */
 	/* A name of NULL behind the last; NULL: none. */
 	const struct web_token_key *token_keys;
 	mpp_time started;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What stands inside of an authentic data packet of a device, and of the
- * service: u16 length, flags, plaintext, again and again. It is sealed here
+ * service: u16 length, flags, plaintext, again and again; with flag 2 HTTP
+ * carries it. It is sealed here
  * with the connection's own keys, so the fuzzer reaches what lies behind the
  * authentication. Invariants: the binding is never freed but by Close, and an
  * acknowledged serial never passes what was given out. */
@@ -136,6 +137,36 @@ static void to_service(struct pair *p, uint8_t flags, const uint8_t *plain,
 	mpp_service_poll(p->s, p->now, &out);
 }
 
+/* The same carried by HTTP; with 16 a Status request may wait. Nothing of it
+ * starts a proof of an address. */
+static void by_web(struct pair *p, uint8_t flags, const uint8_t *plain,
+		   size_t len)
+{
+	static uint8_t d[MPP_PACKET_MAX], room[MPP_WEB_ANSWER_MAX];
+	static const mpp_addr proxy = {{192, 0, 2, 9}, 5000, 4, 0};
+	static mpp_datagram slots[8];
+	mpp_outbox out = {slots, 8, 0};
+	mpp_buf answer = {room, sizeof(room), 0};
+	struct link *l = link_cur(p->c);
+	struct rud_header h = {
+		.index = l->tx_next++, .flags = FLAG_FINAL, .count = 1};
+	uint64_t held;
+
+	memcpy(d + PACKET_HEAD, plain, len);
+	need(packet_seal(&p->crypto, &l->tx, l->service_id, &h, d, len) ==
+	     MPP_OK);
+	(void)mpp_service_web(p->s,
+			      (mpp_buf){d, sizeof(d), len + PACKET_OVERHEAD},
+			      &proxy, h.index, (flags & 16) != 0 ? 30000 : 0,
+			      p->now, &answer);
+	need(answer.len <= sizeof(room));
+	commit(p);
+	mpp_service_poll(p->s, p->now, &out);
+	while (mpp_service_next_web(p->s, p->now, &held, &answer))
+		need(held <= h.index);
+	need(binding_at(&p->s->state, 0)->path.ip[3] != proxy.ip[3]);
+}
+
 static void to_client(struct pair *p, uint8_t flags, const uint8_t *plain,
 		      size_t len)
 {
@@ -204,6 +235,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		len = len < size ? len : size;
 		if ((flags & 1) != 0)
 			to_client(&p, flags, data, len);
+		else if ((flags & 2) != 0)
+			by_web(&p, flags, data, len);
 		else
 			to_service(&p, flags, data, len);
 		check(&p);

@@ -2,7 +2,8 @@
 /* What a stranger may send to a live service: u16 length, datagram, again and
  * again. Nothing is allocated, and no answer is longer than its question.
  * The first octet of each says how it is completed: as it is, behind a valid
- * beginning of a connection datagram, or padded to 1200 octets. */
+ * beginning of a connection datagram, or padded to 1200 octets; or carried by
+ * HTTP. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -67,6 +68,25 @@ static size_t complete(uint8_t *p, const uint8_t *data, size_t size)
 		       : n;
 }
 
+/* By HTTP the answer may be longer: a TCP connection is no amplifier. */
+static void offer_by_web(mpp_service *s, uint8_t *p, size_t len)
+{
+	static uint8_t room[MPP_WEB_ANSWER_MAX];
+	mpp_buf answer = {room, sizeof(room), 0};
+	mpp_addr from = {{192, 0, 2, 1}, 4000, 4, 0};
+	mpp_instant now = {{UINT64_C(1000000)}, {UINT64_C(1700000000000000)}};
+	mpp_pool_info pool;
+	unsigned i;
+
+	if (mpp_service_web(s, (mpp_buf){p, MPP_PACKET_MAX, len}, &from, 1,
+			    30000, now, &answer) == MPP_ERR_AGAIN)
+		abort();
+	for (i = 0; mpp_service_pool(s, i, &pool); i++) {
+		if (pool.used != 0 && i < 2)
+			abort();
+	}
+}
+
 static void offer(mpp_service *s, uint8_t *p, size_t len)
 {
 	static mpp_datagram slots[4];
@@ -95,7 +115,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		data += 2;
 		size -= 2;
 		len = len < size ? len : size;
-		offer(s, p, complete(p, data, len));
+		if (len > 0 && (data[0] & 4) != 0)
+			offer_by_web(s, p, complete(p, data, len));
+		else
+			offer(s, p, complete(p, data, len));
 		data += len;
 		size -= len;
 	}

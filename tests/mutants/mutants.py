@@ -31,9 +31,6 @@ NETWORK = "role/test_client_network"
 STUN = "stun/test_stun"
 WEB = "role/test_service_web"
 STUN_SERVICE = "role/test_stun_service"
-QUESTION = "netcheck/test_netcheck_question"
-CHECK = "netcheck/test_netcheck_path"
-BEHAVIOUR = "netcheck/test_netcheck_behaviour"
 # The simulator, with every fault at once, and some of its other scenarios.
 SIM = "mppsim"
 SIM_ATTACK = "mppsim attack"
@@ -43,32 +40,6 @@ SIM_NAT = "mppsim nat"
 SIM_TOKENS = "mppsim tokens"
 
 MUTANTS = [
-    ("netcheck: an answer counts wherever it comes from",
-     "src/netcheck/question.c",
-     "\tif (!addr_same(from, &q->expect) && !addr_same(from, &q->to))\n"
-     "\t\treturn NULL;\n", "", [QUESTION]),
-    ("netcheck: an answer counts on any socket", "src/netcheck/question.c",
-     "\t\t    (q->at == socket || q->from == socket) &&\n", "", [QUESTION]),
-    ("netcheck: an id that was guessed in part counts",
-     "src/netcheck/question.c", "memcmp(q->id, id, STUN_ID_LEN) == 0",
-     "memcmp(q->id, id, STUN_ID_LEN - 1) == 0", [QUESTION]),
-    ("netcheck: a server that ignores CHANGE-REQUEST is a full cone",
-     "src/netcheck/question.c",
-     "\tq->misplaced = socket != q->at || !addr_same(from, &q->expect);\n",
-     "", [QUESTION, CHECK]),
-    ("netcheck: no pace", "src/netcheck/question.c",
-     "\tqs->quiet_until.us = now.us + QUESTION_PACE_US;\n", "", [CHECK]),
-    ("netcheck: a dead alternate address looks like a filter",
-     "src/netcheck/behaviour.c", "if (!f->plain || !f->both_path)",
-     "if (!f->plain)", [BEHAVIOUR]),
-    ("netcheck: filtering is tried from the socket of the mapping",
-     "src/netcheck/path.c",
-     "\tq = ask(p, FOR_FILTERING, FILTER_BOTH, PATH_FILTER, &p->primary);",
-     "\tq = ask(p, FOR_FILTERING, FILTER_BOTH, PATH_MAIN, &p->primary);",
-     [CHECK]),
-    ("netcheck: one lost datagram ends the search for a lifetime",
-     "src/netcheck/lifetime.c", "gone == LIFETIME_GONE_MAX", "gone == 1",
-     ["netcheck/test_netcheck_lifetime"]),
     ("probe: what the other address says still counts", "src/role/client_connect.c",
      "\tmem_wipe(c->attempts, sizeof(c->attempts));\n\tc->failures = 0;",
      "\tc->failures = 0;", [PROBE]),

@@ -40,6 +40,8 @@ static struct rig {
 static const char *const listen_names[] = {"127.0.0.1:15099", NULL};
 static const char *const endpoints[] = {"h.example:15099", "[::1]:7", NULL};
 
+static const char *const urls[] = {"https://h.example/a", NULL};
+
 static void open_web(void)
 {
 	const struct web_config config = {
@@ -50,6 +52,7 @@ static void open_web(void)
 		.store = "test",
 		.listen = listen_names,
 		.endpoints = endpoints,
+		.urls = urls,
 		.started = clock_now().mono,
 	};
 	struct fault f;
@@ -416,7 +419,8 @@ static void test_invitations(void **state)
 	assert_int_equal(commit(MPP_OK, NULL), 1);
 	expect(fd, 201, "{\"uri\":\"mpp://h.example:15099/alice?k=M");
 	assert_non_null(strstr(rig.reply, "&k=M"));
-	assert_non_null(strstr(rig.reply, "&e=%5B::1%5D:7#"));
+	assert_non_null(
+		strstr(rig.reply, "&e=%5B::1%5D:7&w=https://h.example/a#"));
 	assert_non_null(strstr(rig.reply, "Z\"}\n"));
 	(void)strcpy(first, strchr(rig.reply, '#'));
 	ask(fd, "POST", "/v1/accounts/alice/invitations",
