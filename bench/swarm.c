@@ -173,6 +173,7 @@ static void take_event(struct swarm *s, struct device *d,
 		fail(EX_NOPERM, "a device", "was closed");
 	case MPP_EV_RESPONSE:
 	case MPP_EV_KEEPALIVE:
+	case MPP_EV_TRANSPORT:
 		break;
 	}
 }

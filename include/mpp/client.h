@@ -13,6 +13,15 @@
  *         mpp_client_receive() or mpp_client_tick();
  *     }
  *
+ * Where UDP does not get through, the same connection goes on over the Web
+ * Service (docs/protocol.md section 15), for a host that can make HTTP requests
+ * and says so (mpp_client_config.web):
+ *
+ *         while (mpp_client_web_send(c, now, &buf, &post) == MPP_OK)
+ *             POST buf; Content-Type: application/rud
+ *         when one is answered, or fails: mpp_client_web_answer();
+ *         end those for which mpp_client_web_waits() says no.
+ *
  * mpp/loop.h is this loop ready made, with sockets and a state file.
  *
  * Threads: one client belongs to one thread. Nothing is called back. After
@@ -40,6 +49,13 @@ typedef enum mpp_client_mode {
 } mpp_client_mode;
 /* STATUS, ENDPOINT and ASK connect as an instance of their own, so they never
  * displace a subscription of the instance given. SUBSCRIBE and ENROLL do. */
+
+/** How packets travel. */
+typedef enum mpp_transport {
+	MPP_TRANSPORT_UDP = 1,
+	MPP_TRANSPORT_WEB,  /**< HTTP: one POST for each packet */
+	MPP_TRANSPORT_AUTO, /**< UDP; HTTP while that does not get through */
+} mpp_transport;
 
 enum { MPP_PINS_MAX = 4, MPP_FILTER_MAX = 32 };
 
@@ -100,6 +116,9 @@ typedef struct mpp_client_config {
 	/** No identifier stands in two packets, so that who sees them cannot
 	 * tell by it which belong together (docs/protocol.md section 4). */
 	bool unlinkable;
+	/** The host can reach the Web Service: MPP_TRANSPORT_AUTO from the
+	 * start; false: MPP_TRANSPORT_UDP. */
+	bool web;
 	mpp_key_log key_log; /**< INSECURE: is told all keys; zeroed: nobody */
 } mpp_client_config;
 
@@ -174,6 +193,64 @@ mpp_err mpp_client_receive(mpp_client *c, mpp_buf in, mpp_instant now);
 MPP_MUSTCHECK mpp_err mpp_client_send(mpp_client *c, mpp_instant now,
 				      mpp_buf *out);
 
+/* ---- the Web Service ---- */
+
+/** Octets that an answer of the Web Service has at most: room for its body. */
+enum { MPP_POST_ANSWER_MAX = 65536 };
+
+/** From now on over UDP alone, over the Web Service alone, or over UDP and,
+ * while that does not get through, the Web Service. A connection is taken
+ * along: the same keys, no new handshake. The host that allows the Web Service
+ * must be able to reach it. */
+void mpp_client_transport(mpp_client *c, mpp_transport allowed,
+			  mpp_instant now);
+
+/** The host knows that no datagram reaches the service now: there is no
+ * address, or no route. With MPP_TRANSPORT_AUTO the Web Service's turn comes at
+ * once, else nothing happens. */
+void mpp_client_unreachable(mpp_client *c, mpp_instant now);
+
+typedef struct mpp_client_transport_info {
+	mpp_transport allowed;
+	mpp_transport now; /**< in force: UDP or WEB */
+	bool serving;      /**< there is a connection over it */
+	uint32_t changes;  /**< of what is in force, so far */
+	uint32_t tries;    /**< packets sent to find out if UDP is back */
+} mpp_client_transport_info;
+
+void mpp_client_transport_info_get(const mpp_client *c,
+				   mpp_client_transport_info *out);
+
+/** A packet to be posted. */
+typedef struct mpp_client_post {
+	uint32_t tag;    /**< names it; never 0 */
+	uint32_t wait_s; /**< `Prefer: wait=N`; 0: no such header */
+} mpp_client_post;
+
+/** The next packet for the Web Service: the body of
+ * `POST /.well-known/mmmpresence`, whose answer is for
+ * mpp_client_web_answer(). At most two are under way. MPP_ERR_AGAIN while UDP
+ * is in force; mpp_client_send() then gives what goes over UDP, and while the
+ * Web Service is in force what finds out if UDP is back.
+ * @param out, @return as mpp_client_send() */
+MPP_MUSTCHECK mpp_err mpp_client_web_send(mpp_client *c, mpp_instant now,
+					  mpp_buf *out, mpp_client_post *post);
+
+/** A post is answered. One that the client does not wait for any more is
+ * ignored.
+ * @param http_status 200, 410 and so on; 0: no answer came
+ * @param body borrowed, changed
+ * @retval MPP_ERR_STATE nobody waits for it
+ * @return else why the answer is no good, or MPP_OK: this Web Service answers;
+ *   after another one the next post had better go elsewhere, if the host knows
+ *   several. The client repeats by itself, later and later. */
+mpp_err mpp_client_web_answer(mpp_client *c, uint32_t tag, int http_status,
+			      mpp_buf body, mpp_instant now);
+
+/** Does the client still wait for the answer of this post? When not, the host
+ * ends it. */
+bool mpp_client_web_waits(const mpp_client *c, uint32_t tag);
+
 /** When mpp_client_tick() is due, or MPP_TIME_NEVER. */
 mpp_time mpp_client_deadline(const mpp_client *c);
 void mpp_client_tick(mpp_client *c, mpp_instant now);
@@ -198,6 +275,8 @@ typedef enum mpp_client_event_kind {
 				 client goes on trying, so close it to end */
 	MPP_EV_CLOSED,      /**< the service closed (status), or we did */
 	MPP_EV_KEEPALIVE,   /**< keepalive_ms is another than before */
+	MPP_EV_TRANSPORT,   /**< the connection goes over `transport` from now
+				 on. Before the first of it: UDP */
 } mpp_client_event_kind;
 
 typedef struct mpp_client_event {
@@ -223,12 +302,13 @@ typedef struct mpp_client_event {
 	mpp_addr endpoint; /**< own external endpoint; family 0: unsaid */
 	uint64_t now_s;    /**< the service's clock, s since 1970; 0 */
 	uint32_t lease_ms;
-	uint64_t serial;       /**< of the publication or vector; 0: unsaid */
-	bool more;             /**< the next part follows */
-	bool reset;            /**< serials were taken back: take this one */
-	uint32_t rtt_us;       /**< smoothed; 0: no sample yet */
-	uint32_t keepalive_ms; /**< it speaks after so much silence */
-	mpp_bytes message;     /**< for mpp_client_store_next() */
+	uint64_t serial;         /**< of the publication or vector; 0: unsaid */
+	bool more;               /**< the next part follows */
+	bool reset;              /**< serials were taken back: take this one */
+	uint32_t rtt_us;         /**< smoothed; 0: no sample yet */
+	uint32_t keepalive_ms;   /**< it speaks after so much silence */
+	mpp_transport transport; /**< in force: UDP or WEB */
+	mpp_bytes message;       /**< for mpp_client_store_next() */
 	uint16_t n_stores;
 } mpp_client_event;
 

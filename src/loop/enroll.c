@@ -113,6 +113,7 @@ static mpp_err judge(const mpp_client_event *ev)
 		return MPP_ERR_REFUSED;
 	case MPP_EV_SAVE:
 	case MPP_EV_KEEPALIVE:
+	case MPP_EV_TRANSPORT:
 	case MPP_EV_PUBLICATION:
 	case MPP_EV_RESPONSE:
 	case MPP_EV_LOST:

@@ -390,6 +390,7 @@ static void note_event(mpp_loop *l, const mpp_client_event *ev, mpp_instant now)
 		return;
 	case MPP_EV_SAVE:
 	case MPP_EV_KEEPALIVE:
+	case MPP_EV_TRANSPORT:
 	case MPP_EV_PUBLICATION:
 		return;
 	}

@@ -95,6 +95,11 @@ void show_json_endpoint(mpp_json_writer *w, const mpp_client_event *ev)
 		mpp_json_cstring(w, "endpoint", text);
 }
 
+const char *show_transport(const mpp_client_event *ev)
+{
+	return ev->transport == MPP_TRANSPORT_WEB ? "web" : "udp";
+}
+
 void show_stores(const mpp_client_event *ev)
 {
 	uint8_t room[SCRATCH];

@@ -23,6 +23,9 @@ void show_json_stores(mpp_json_writer *w, const mpp_client_event *ev);
 /* Member "endpoint", when the service said it. */
 void show_json_endpoint(mpp_json_writer *w, const mpp_client_event *ev);
 
+/* "udp" or "web". */
+const char *show_transport(const mpp_client_event *ev);
+
 /* " name=index" for each store, on one line. */
 void show_stores(const mpp_client_event *ev);
 

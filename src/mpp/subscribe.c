@@ -75,6 +75,8 @@ static const char *name_of(mpp_client_event_kind kind)
 		return "key-changed";
 	case MPP_EV_KEEPALIVE:
 		return "keepalive";
+	case MPP_EV_TRANSPORT:
+		return "transport";
 	case MPP_EV_SAVE:
 	case MPP_EV_RESPONSE:
 		return NULL;
@@ -95,6 +97,8 @@ static int show_json(const struct subscription *s, const mpp_client_event *ev)
 		mpp_json_uint(&w, "keepalive_ms", ev->keepalive_ms);
 	} else if (ev->kind == MPP_EV_KEEPALIVE) {
 		mpp_json_uint(&w, "keepalive_ms", ev->keepalive_ms);
+	} else if (ev->kind == MPP_EV_TRANSPORT) {
+		mpp_json_cstring(&w, "transport", show_transport(ev));
 	} else if (ev->kind != MPP_EV_LOST) {
 		json_end_of(&w, ev, mpp_loop_last_error(s->loop));
 	}
@@ -118,6 +122,12 @@ static int show_text(const struct subscription *s, const mpp_client_event *ev)
 			     ev->lease_ms / 1000.0);
 	} else if (ev->kind == MPP_EV_LOST) {
 		(void)fputs("no answer any more; connecting again\n", stdout);
+	} else if (ev->kind == MPP_EV_TRANSPORT) {
+		(void)fputs(ev->transport == MPP_TRANSPORT_WEB
+				    ? "over HTTP now: UDP does not get "
+				      "through\n"
+				    : "over UDP again\n",
+			    stdout);
 	} else {
 		(void)printf("%s: %s\n", name_of(ev->kind),
 			     mpp_loop_last_error(s->loop)->text);

@@ -102,6 +102,7 @@ void device_events(struct load *l, uint32_t device, bool *news)
 			break;
 		case MPP_EV_RESPONSE:
 		case MPP_EV_KEEPALIVE:
+		case MPP_EV_TRANSPORT:
 			break;
 		case MPP_EV_LOST:
 			lose(l, device, "lost its connection", &ev);

@@ -156,6 +156,7 @@ static void take(struct sim *s, struct sim_device *d,
 		d->connected = false;
 		break;
 	case MPP_EV_KEEPALIVE:
+	case MPP_EV_TRANSPORT:
 	case MPP_EV_KEY_CHANGED:
 		/* A broken bit in a Challenge can look like this. */
 		break;

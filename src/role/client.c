@@ -106,6 +106,7 @@ static mpp_err init(struct mpp_client *c, const mpp_client_config *k)
 	c->ask_lease_ms = k->lease_ms;
 	keepalive_init(&c->keepalive, k->keepalive_ms);
 	client_network_init(c, k);
+	client_web_init(c, k);
 	c->renew_s = k->renew_s != 0 ? k->renew_s : RENEW_S;
 	c->renew_packets = k->renew_packets != 0 ? k->renew_packets
 						 : RENEW_PACKETS;
@@ -189,6 +190,7 @@ struct event_slot *client_event(struct mpp_client *c,
 	e->ev.kind = kind;
 	e->ev.rtt_us = link_cur(c)->rtt.smooth_us;
 	e->ev.keepalive_ms = keepalive_interval_ms(&c->keepalive);
+	e->ev.transport = c->web.on ? MPP_TRANSPORT_WEB : MPP_TRANSPORT_UDP;
 	return e;
 }
 
@@ -299,6 +301,7 @@ void client_restart(struct mpp_client *c, mpp_time now)
 	c->offered = false;
 	c->suites_len = 0;
 	c->attempt_at = time_due(c->not_before, now) ? now : c->not_before;
+	client_web_restarted(c, now);
 }
 
 void client_restart_next(struct mpp_client *c, mpp_time now)
@@ -333,6 +336,7 @@ void client_done(struct mpp_client *c)
 {
 	c->state = CLIENT_DONE;
 	c->closing = false;
+	memset(c->web.posts, 0, sizeof(c->web.posts));
 	mem_wipe(c->attempts, sizeof(c->attempts));
 	mem_wipe(c->links, sizeof(c->links));
 	c->attempt_at = MPP_TIME_NEVER;
@@ -340,8 +344,10 @@ void client_done(struct mpp_client *c)
 
 void mpp_client_connect(mpp_client *c, mpp_instant now)
 {
-	if (c->state != CLIENT_DONE)
-		client_restart(c, now.mono);
+	if (c->state == CLIENT_DONE)
+		return;
+	client_restart(c, now.mono);
+	client_web_begun(c, now.mono);
 }
 
 /* ---- ends of connections ---- */
@@ -359,7 +365,7 @@ static uint64_t draw_wait(struct mpp_client *c)
 	return most * rd_u32(&in) >> 32;
 }
 
-static void lose(struct mpp_client *c, mpp_time now)
+void client_lose(struct mpp_client *c, mpp_time now)
 {
 	const uint64_t wait = draw_wait(c);
 	struct event_slot *e = c->lost ? NULL
@@ -388,7 +394,7 @@ static mpp_err take_reset(struct mpp_client *c, mpp_buf in, mpp_time now)
 	if (i == c->cur && c->state == CLIENT_CONFIRMING)
 		c->renewing = false;
 	else if (i == c->cur && client_serving(c))
-		lose(c, now);
+		client_lose(c, now);
 	else if (i != c->cur && c->state == CLIENT_CONFIRMING)
 		client_restart_next(c, now);
 	mem_wipe(&c->links[i], sizeof(c->links[i]));
@@ -406,7 +412,7 @@ static void end_keys(struct mpp_client *c, mpp_time now)
 	if (c->state == CLIENT_CONFIRMING)
 		c->renewing = false;
 	else if (client_serving(c))
-		lose(c, now);
+		client_lose(c, now);
 }
 
 static void age_keys(struct mpp_client *c, mpp_time now)
@@ -420,12 +426,19 @@ static void age_keys(struct mpp_client *c, mpp_time now)
 		client_renew(c, now);
 }
 
-mpp_err mpp_client_receive(mpp_client *c, mpp_buf in, mpp_instant now)
+/* HTTP carries what a path would carry in several packets as one. */
+static size_t largest(const struct mpp_client *c)
+{
+	return c->web.here ? (size_t)DATAGRAM_MAX + PACKET_OVERHEAD
+			   : MPP_PACKET_MAX;
+}
+
+mpp_err client_receive(struct mpp_client *c, mpp_buf in, mpp_instant now)
 {
 	unsigned i;
 
 	end_keys(c, now.mono);
-	if (in.len < REPLY_ID_LEN || in.len > MPP_PACKET_MAX)
+	if (in.len < REPLY_ID_LEN || in.len > largest(c))
 		return MPP_ERR_RANGE;
 	/* First, because an Error may be as short as a reset. */
 	for (i = 0; i < ATTEMPTS; i++) {
@@ -448,6 +461,11 @@ mpp_err mpp_client_receive(mpp_client *c, mpp_buf in, mpp_instant now)
 	return MPP_ERR_STRANGER;
 }
 
+mpp_err mpp_client_receive(mpp_client *c, mpp_buf in, mpp_instant now)
+{
+	return client_receive(c, in, now);
+}
+
 /* ---- timers ---- */
 
 static bool unanswered(const struct mpp_client *c, mpp_time now)
@@ -465,14 +483,16 @@ void mpp_client_tick(mpp_client *c, mpp_instant now)
 	    time_due(time_plus(link_next(c)->made, CONFIRM_LIFE_US), now.mono))
 		client_restart_next(c, now.mono);
 	age_keys(c, now.mono);
+	client_web_tick(c, now.mono);
 	if (!client_serving(c))
 		return;
 	if (unanswered(c, now.mono)) {
-		lose(c, now.mono);
+		if (!client_web_takes(c, now.mono))
+			client_lose(c, now.mono);
 		return;
 	}
 	keepalive_tick(&c->keepalive, now.mono);
-	if (c->requests[0].type == MSG_NONE &&
+	if (c->requests[0].type == MSG_NONE && !client_web_polls(c) &&
 	    time_due(keepalive_deadline(&c->keepalive, link_cur(c)->spoke),
 		     now.mono))
 		client_heartbeat(c, now.mono);
@@ -483,26 +503,29 @@ mpp_time mpp_client_deadline(const mpp_client *c)
 	mpp_time at = client_attempt_deadline(c);
 	mpp_time data = client_send_deadline(c);
 
+	mpp_time web = client_web_deadline(c);
+
 	if (c->closing)
 		return (mpp_time){0};
-	return data.us < at.us ? data : at;
-}
-
-static mpp_err check_room(const mpp_buf *out)
-{
-	return out->cap < MPP_PACKET_MAX ? MPP_ERR_NOSPACE : MPP_OK;
+	if (c->web.on)
+		return web;
+	if (data.us < at.us)
+		at = data;
+	return web.us < at.us ? web : at;
 }
 
 mpp_err mpp_client_send(mpp_client *c, mpp_instant now, mpp_buf *out)
 {
-	mpp_err err = check_room(out);
+	mpp_err err;
 
-	if (err != MPP_OK)
-		return err;
+	if (out->cap < MPP_PACKET_MAX)
+		return MPP_ERR_NOSPACE;
 	out->len = 0;
 	mpp_client_tick(c, now);
 	if (c->state == CLIENT_DONE || c->state == CLIENT_IDLE)
 		return MPP_ERR_AGAIN;
+	if (c->web.on)
+		return client_web_try(c, now.mono, out);
 	err = client_send_data(c, now, out);
 	if (err == MPP_ERR_AGAIN)
 		err = client_attempt(c, now, out);

@@ -9,6 +9,7 @@
  *   client_stream.c   identifiers, and another network
  *   client_keepalive.c  how long it may be silent
  *   client_network.c  what is remembered of that, network by network
+ *   client_web.c      the Web Service, where UDP does not get through
  *
  * Contract for the outside: mpp/client.h. */
 #ifndef ROLE_CLIENT_H
@@ -73,6 +74,7 @@ struct link {
 	uint32_t number; /* counts connections; for assemblies */
 	struct rud_keys rx, tx;
 	uint8_t service_id[STREAM_ID_LEN]; /* in use */
+	uint8_t web_id[STREAM_ID_LEN]; /* unlinkable: inside HTTP; zeros: none */
 	uint8_t stock[STOCK][STREAM_ID_LEN];
 	unsigned n_stock;
 	uint8_t client_ids[CLIENT_IDS][STREAM_ID_LEN]; /* newest first */
@@ -80,6 +82,8 @@ struct link {
 	unsigned n_here; /* of them, those of this network */
 	bool tell;       /* our identifier goes with every packet, until
 			    identifiers of the service come under it */
+	bool quiet;      /* nothing is to be waited for: unsubscribed, or the
+			    service does not let us */
 	bool full;       /* packets are full-sized: this network may be new
 			    to the service, and nothing came here yet */
 	bool announce;   /* a request goes at once: we have moved */
@@ -129,6 +133,36 @@ struct event_slot {
 	uint8_t buffer; /* of c->assemblies: where a long message stands */
 	uint8_t message[PACKET_PLAIN_LARGEST];
 	uint8_t text[128];
+};
+
+enum web_post {
+	POST_ASK = 0, /* attempts, requests */
+	POST_POLL,    /* a Status that waits at the service for news */
+	POSTS,
+};
+
+/* Packets as bodies of HTTP, and when they are. */
+struct client_web {
+	mpp_transport allowed;
+	mpp_transport told;    /* the application */
+	bool on;               /* in force */
+	bool here;             /* what is read or written now goes over it */
+	uint32_t posts[POSTS]; /* tags under way; 0: none */
+	mpp_time posts_until[POSTS]; /* then it is not waited for any more */
+	uint32_t tags;               /* given so far */
+	mpp_time fall_at;            /* UDP is given up; 0: not waited for */
+	unsigned failures;           /* in a row */
+	mpp_time failed;             /* the first of them */
+	mpp_time again;              /* nothing is posted before */
+	uint32_t poll_serial;        /* of the Status that waits; 0: none */
+	mpp_time polled;             /* posted then, */
+	uint32_t wait_s;             /* to wait for so long */
+	mpp_time poll_at;            /* the next one, not before */
+	uint32_t try_s;              /* between packets that try UDP */
+	mpp_time try_at;             /* the next one */
+	mpp_time tried;              /* the last one; 0: none yet */
+	mpp_time udp_since;          /* UDP came back then; 0: never */
+	uint32_t changes, tries;
 };
 
 enum client_token {
@@ -207,6 +241,7 @@ struct mpp_client {
 	struct link links[2];
 	unsigned cur;  /* the established one; other: `next` */
 	bool renewing; /* it serves until `next` is confirmed */
+	struct client_web web;
 	uint32_t made; /* connections */
 	struct assemblies assemblies;
 	uint8_t reading;                 /* of their buffers; ASSEMBLY_NONE */
@@ -271,6 +306,10 @@ bool client_renewable(const struct mpp_client *c);
 /* Is there a connection over which requests go? */
 bool client_serving(const struct mpp_client *c);
 void client_done(struct mpp_client *c);
+/* No answer any more: connects anew. */
+void client_lose(struct mpp_client *c, mpp_time now);
+/* A packet of the service, which came over what c->web.here says. */
+mpp_err client_receive(struct mpp_client *c, mpp_buf in, mpp_instant now);
 
 /* ---- client_connect.c ---- */
 mpp_err client_answer(struct mpp_client *c, struct attempt *a, mpp_bytes in,
@@ -361,5 +400,47 @@ struct request_slot *client_queue(struct mpp_client *c, enum msg_type type);
 void client_heartbeat(struct mpp_client *c, mpp_time now);
 /* The request under way is over; the next one moves up. */
 void client_dequeue(struct mpp_client *c);
+/* Packets, one each. */
+MPP_MUSTCHECK mpp_err client_send_close(struct mpp_client *c, mpp_buf *out);
+MPP_MUSTCHECK mpp_err client_send_response(struct mpp_client *c, mpp_time now,
+					   mpp_buf *out);
+MPP_MUSTCHECK mpp_err client_send_confirm(struct mpp_client *c, mpp_time now,
+					  mpp_buf *out);
+MPP_MUSTCHECK mpp_err client_send_request(struct mpp_client *c, mpp_time now,
+					  mpp_buf *out);
+/* What is held; it asks for an answer. */
+MPP_MUSTCHECK mpp_err client_send_held(struct mpp_client *c, mpp_buf *out);
+/* A Status with the next serial. */
+MPP_MUSTCHECK mpp_err client_send_poll(struct mpp_client *c, mpp_buf *out);
+
+/* ---- client_web.c ---- */
+void client_web_init(struct mpp_client *c, const mpp_client_config *k);
+/* It connects anew. */
+void client_web_restarted(struct mpp_client *c, mpp_time now);
+/* The application wants it to begin: UDP's turn comes first. */
+void client_web_begun(struct mpp_client *c, mpp_time now);
+/* It has connected. */
+void client_web_connected(struct mpp_client *c);
+/* The service answers over UDP, and is not to be asked before `at`. */
+void client_web_heard(struct mpp_client *c, mpp_time at);
+/* A packet of the connection in use came over UDP. */
+void client_web_udp_heard(struct mpp_client *c, mpp_time now);
+/* A connection was made by what came over UDP. */
+void client_web_udp_made(struct mpp_client *c, mpp_time now);
+/* Another network. along: the connection is taken there. */
+void client_web_moved(struct mpp_client *c, bool along, mpp_time now);
+/* Nothing answers any more. True: the Web Service's turn has come. */
+bool client_web_takes(struct mpp_client *c, mpp_time now);
+/* Is this the answer to the Status that waited? Then the next one is planned. */
+bool client_web_polled(struct mpp_client *c, struct link *l, mpp_time now);
+/* It brought something: the next one goes out at once. */
+void client_web_news(struct mpp_client *c);
+/* Does a Status wait at the service, in place of heartbeats? */
+bool client_web_polls(const struct mpp_client *c);
+void client_web_tick(struct mpp_client *c, mpp_time now);
+mpp_time client_web_deadline(const struct mpp_client *c);
+/* What finds out if UDP is back. AGAIN: nothing now. */
+MPP_MUSTCHECK mpp_err client_web_try(struct mpp_client *c, mpp_time now,
+				     mpp_buf *out);
 
 #endif

@@ -414,6 +414,8 @@ static void take_hint(struct mpp_client *c, const struct attempt *a)
 	at = time_plus(a->sent, ms * 1000);
 	if (ms != 0 && c->attempt_at.us < at.us)
 		c->attempt_at = at;
+	if (ms != 0)
+		client_web_heard(c, c->attempt_at);
 }
 
 /* How long the service, authentically, wants us to wait; `otherwise`: it does
@@ -475,6 +477,7 @@ static mpp_err refused(struct mpp_client *c, const struct attempt *a,
 		if (e != NULL)
 			e->ev.retry_ms = (uint32_t)(wait / 1000);
 		c->attempt_at = time_plus(now.mono, wait);
+		client_web_heard(c, c->attempt_at);
 		return MPP_OK;
 	}
 	client_done(c);
@@ -618,6 +621,7 @@ static mpp_err take_complete(struct mpp_client *c, struct attempt *a,
 		client_ticket_connected(c);
 	if (err != MPP_OK || answered_once(c, message))
 		return err;
+	client_web_udp_made(c, now.mono);
 	take_first(c, message);
 	mem_wipe(c->attempts, sizeof(c->attempts));
 	c->n_probes = 0;
@@ -640,9 +644,12 @@ mpp_err client_answer(struct mpp_client *c, struct attempt *a, mpp_bytes in,
 		take_hint(c, a);
 		return MPP_OK; /* a hint; the real answer is waited for */
 	case RUD_RESP_CHALLENGE:
+		if (c->web.on != c->web.here)
+			return MPP_ERR_STATE; /* it is good for UDP alone */
 		err = take_challenge(c, a->type, false, now);
 		if (err == MPP_OK)
 			take_hint(c, a);
+		client_web_heard(c, c->attempt_at);
 		return err;
 	case RUD_RESP_COMPLETE:
 		err = take_complete(c, a, now);

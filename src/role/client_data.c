@@ -35,16 +35,21 @@ static mpp_err open_packet(struct mpp_client *c, struct link *l, mpp_buf in,
 {
 	struct replay window = {l->rx_top, l->rx_bits, WINDOW_WORDS};
 	const struct arrival a = {l->number, &window, h};
-	const mpp_bytes plain = {in.p + PACKET_HEAD, in.len - PACKET_OVERHEAD};
+	uint8_t buffer = ASSEMBLY_NONE;
+	mpp_bytes plain = {in.p + PACKET_HEAD, in.len - PACKET_OVERHEAD};
 	mpp_err err = packet_header(&c->crypto, &l->rx, in.p, h);
 
 	if (err == MPP_OK)
 		err = assembly_check(&c->assemblies, &a, plain.len);
 	if (err == MPP_OK)
 		err = packet_open(&c->crypto, &l->rx, h, in.p, in.len);
+	if (err == MPP_OK && plain.len > PACKET_PLAIN_LARGEST)
+		err = assembly_place(&c->assemblies, h, &plain, &buffer);
 	if (err != MPP_OK)
 		return err;
 	*out = assembly_take(&c->assemblies, &a, plain);
+	if (buffer != ASSEMBLY_NONE)
+		out->buffer = buffer;
 	l->rx_top = window.top;
 	return MPP_OK;
 }
@@ -113,7 +118,7 @@ static void take_challenge(struct mpp_client *c, struct link *l, mpp_time now)
 	const mpp_bytes v = c->in.ext.v[EXT_PATH_CHALLENGE];
 	unsigned i;
 
-	if (!ext_has(&c->in.ext, EXT_PATH_CHALLENGE) ||
+	if (!ext_has(&c->in.ext, EXT_PATH_CHALLENGE) || c->web.here ||
 	    v.len != sizeof(l->challenges[0]))
 		return;
 	l->challenged = now;
@@ -151,7 +156,7 @@ static void notice_move(struct mpp_client *c, mpp_time now)
 	struct link *l = link_cur(c);
 	const mpp_addr *a = &c->msg.endpoint;
 
-	if (c->state != CLIENT_CONNECTED || a->family == 0 ||
+	if (c->state != CLIENT_CONNECTED || c->web.on || a->family == 0 ||
 	    l->endpoint.family == 0)
 		return;
 	if (same_endpoint(a, &l->endpoint)) {
@@ -218,6 +223,8 @@ static void take_answer(struct mpp_client *c, mpp_bytes message, mpp_time now)
 		(void)keepalive_answered(&c->keepalive, r->serial, now);
 	else
 		keepalive_alive(&c->keepalive, now);
+	if (r->type == MSG_DISCONNECT_REQUEST || r->type == MSG_CONNECT_REQUEST)
+		link_cur(c)->quiet = r->type == MSG_DISCONNECT_REQUEST;
 	client_dequeue(c);
 }
 
@@ -253,6 +260,14 @@ static void take_message(struct mpp_client *c, struct link *l,
 {
 	uint64_t held = c->held;
 
+	if (l == link_cur(c) && client_web_polled(c, l, now.mono)) {
+		client_ticket_keep(c);
+		if (c->msg.status < 300 && take_serial(c)) {
+			client_web_news(c);
+			give_publication(c, message);
+		}
+		return; /* the next one acknowledges it */
+	}
 	switch (c->msg.type) {
 	case MSG_NOTIFY:
 		if (l == link_cur(c))
@@ -303,6 +318,8 @@ static void sample(struct mpp_client *c, struct link *l,
 {
 	struct request_slot *r = &c->requests[0];
 
+	if (c->web.on)
+		return; /* the time that HTTP takes is not the path's */
 	if ((h->flags & FLAG_ACK) != 0 && r->type != MSG_NONE &&
 	    r->serial != 0 && r->index == h->ack_index)
 		rtt_sample(&l->rtt, now.us - r->sent.us);
@@ -319,6 +336,7 @@ void client_confirmed(struct mpp_client *c, mpp_instant now)
 	c->state = CLIENT_CONNECTED;
 	c->renewing = false;
 	c->lost = false;
+	client_web_connected(c);
 	c->have_invitation = false;
 	link_cur(c)->spoke = now.mono;
 	keepalive_connected(&c->keepalive, link_cur(c)->lease_ms);
@@ -421,6 +439,7 @@ mpp_err client_data(struct mpp_client *c, struct link *l, mpp_buf in,
 		    mpp_instant now)
 {
 	struct came came = {.place = client_stream_find(l, in.p)};
+	const bool tell = l->tell;
 	mpp_err err = open_packet(c, l, in, &came.h, &came.got);
 
 	if (err != MPP_OK)
@@ -438,5 +457,9 @@ mpp_err client_data(struct mpp_client *c, struct link *l, mpp_buf in,
 	err = take_datagram(c, l, &came, now);
 	c->reading = ASSEMBLY_NONE;
 	assembly_release(&c->assemblies, came.got.buffer);
+	if (c->web.here)
+		l->tell = tell; /* it proves no address */
+	else if (l == link_cur(c))
+		client_web_udp_heard(c, now.mono);
 	return err;
 }

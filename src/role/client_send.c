@@ -35,7 +35,7 @@ void client_heartbeat(struct mpp_client *c, mpp_time now)
 {
 	struct request_slot *r = client_queue(c, MSG_HEARTBEAT);
 
-	if (r != NULL && c->mode == MPP_MODE_SUBSCRIBE)
+	if (r != NULL && c->mode == MPP_MODE_SUBSCRIBE && !c->web.on)
 		r->probe_ms = keepalive_probe(&c->keepalive, now);
 }
 
@@ -140,7 +140,27 @@ static mpp_err send_acknowledge(struct mpp_client *c, struct link *l,
 	return err == MPP_OK ? finish(c, l, LIST_LEN + w.n, flags, out) : err;
 }
 
-static mpp_err send_close(struct mpp_client *c, mpp_buf *out)
+mpp_err client_send_held(struct mpp_client *c, mpp_buf *out)
+{
+	return send_acknowledge(c, link_cur(c), c->held, FLAG_ACK_WANTED, out);
+}
+
+mpp_err client_send_poll(struct mpp_client *c, mpp_buf *out)
+{
+	struct link *l = link_cur(c);
+	mpp_json_writer w;
+	mpp_err err;
+
+	out->p[PACKET_HEAD] = EXT_END;
+	mpp_json_writer_init(&w, MPP_JSON_B, out->p + PACKET_HEAD + LIST_LEN,
+			     PACKET_PLAIN_MAX - LIST_LEN);
+	client_put_request(c, &w, MSG_STATUS_REQUEST, (mpp_bytes){NULL, 0},
+			   ++l->serial);
+	err = mpp_json_finish(&w);
+	return err == MPP_OK ? finish(c, l, LIST_LEN + w.n, 0, out) : err;
+}
+
+mpp_err client_send_close(struct mpp_client *c, mpp_buf *out)
 {
 	struct link *l = link_cur(c);
 	struct wr w = wr_init(out->p + PACKET_HEAD, PACKET_PLAIN_MAX);
@@ -149,7 +169,7 @@ static mpp_err send_close(struct mpp_client *c, mpp_buf *out)
 
 	ext_put(&w, EXT_CLOSE, normal, sizeof(normal));
 	ext_put_end(&w);
-	if (!client_stream_spent(c, l))
+	if (c->web.here || !client_stream_spent(c, l))
 		err = finish(c, l, w.n, 0, out);
 	(void)client_event(c, MPP_EV_CLOSED, true);
 	client_done(c);
@@ -189,12 +209,12 @@ static mpp_time confirm_at(const struct mpp_client *c)
 	return time_plus(l->sent, rtt_backoff_us(&l->rtt, l->tries - 1, 3));
 }
 
-static mpp_err send_confirm(struct mpp_client *c, mpp_instant now, mpp_buf *out)
+mpp_err client_send_confirm(struct mpp_client *c, mpp_time now, mpp_buf *out)
 {
 	struct link *l = link_next(c);
 
 	l->tries++;
-	l->sent = l->spoke = now.mono;
+	l->sent = l->spoke = now;
 	return send_acknowledge(
 		c, l, c->first_serial != 0 ? c->first_serial : c->held,
 		FLAG_ACK_WANTED, out);
@@ -214,7 +234,7 @@ static mpp_time request_at(const struct mpp_client *c)
 						 r->tries - 1, 0));
 }
 
-static mpp_err send_request(struct mpp_client *c, mpp_instant now, mpp_buf *out)
+mpp_err client_send_request(struct mpp_client *c, mpp_time now, mpp_buf *out)
 {
 	struct request_slot *r = &c->requests[0];
 	struct link *l = link_cur(c);
@@ -222,15 +242,14 @@ static mpp_err send_request(struct mpp_client *c, mpp_instant now, mpp_buf *out)
 	if (r->serial == 0) {
 		r->serial = ++l->serial;
 		r->tries = 0;
-		r->first = now.mono;
+		r->first = now;
 	}
 	l->announce = false;
 	r->tries++;
-	r->sent = l->spoke = now.mono;
+	r->sent = l->spoke = now;
 	r->index = (uint32_t)l->tx_next;
 	if (r->probe_ms != 0)
-		keepalive_asked(&c->keepalive, r->probe_ms, r->serial,
-				now.mono);
+		keepalive_asked(&c->keepalive, r->probe_ms, r->serial, now);
 	else
 		keepalive_spoke(&c->keepalive);
 	return send_message(c, l, r, 0, out);
@@ -278,26 +297,30 @@ static void spoke(struct mpp_client *c, mpp_time now)
 	keepalive_spoke(&c->keepalive);
 }
 
+mpp_err client_send_response(struct mpp_client *c, mpp_time now, mpp_buf *out)
+{
+	spoke(c, now);
+	return send_response(c, link_cur(c), out);
+}
+
 mpp_err client_send_data(struct mpp_client *c, mpp_instant now, mpp_buf *out)
 {
 	struct link *l = link_cur(c);
 
 	if (c->closing)
-		return send_close(c, out);
+		return client_send_close(c, out);
 	if (c->state == CLIENT_CONFIRMING && time_due(confirm_at(c), now.mono))
 		return client_stream_spent(c, link_next(c))
 			       ? spent_next(c, now.mono)
-			       : send_confirm(c, now, out);
+			       : client_send_confirm(c, now.mono, out);
 	if (!l->on || !speaks(c, now.mono))
 		return MPP_ERR_AGAIN;
 	if (client_stream_spent(c, l))
 		return spent(c, now.mono);
-	if (l->n_challenges != 0) {
-		spoke(c, now.mono);
-		return send_response(c, l, out);
-	}
+	if (l->n_challenges != 0)
+		return client_send_response(c, now.mono, out);
 	if (client_serving(c) && time_due(request_at(c), now.mono))
-		return send_request(c, now, out);
+		return client_send_request(c, now.mono, out);
 	spoke(c, now.mono);
 	return send_acknowledge(c, l, c->held, 0, out);
 }

@@ -101,16 +101,36 @@ static mpp_err renew(struct mpp_client *c, struct link *l)
 	return MPP_OK;
 }
 
+/* One of the service's, that no packet over UDP will have; nor had, if there is
+ * such a one. */
+static void one_for_web(struct link *l)
+{
+	if (mem_is_zero(l->web_id, STREAM_ID_LEN)) {
+		if (l->n_stock != 0)
+			take_stock(l);
+		memcpy(l->web_id, l->service_id, STREAM_ID_LEN);
+	}
+	memcpy(l->service_id, l->web_id, STREAM_ID_LEN);
+}
+
 mpp_err client_stream_put(struct mpp_client *c, struct link *l, uint8_t *plain,
 			  size_t *len)
 {
+	const bool inside = c->unlinkable && c->web.here;
 	struct wr w = wr_init(plain, PUT_LEN);
-	mpp_err err = c->unlinkable ? renew(c, l) : MPP_OK;
+	mpp_err err = MPP_OK;
 
-	if (err != MPP_OK || (!c->unlinkable && !l->tell))
+	/* Nobody sees an identifier inside TLS: one serves all the time, and
+	 * answers bring those that UDP will need. */
+	if (inside)
+		one_for_web(l);
+	else if (c->unlinkable)
+		err = renew(c, l);
+	if (err != MPP_OK ||
+	    (inside ? l->n_stock > STOCK / 2 : !c->unlinkable && !l->tell))
 		return err;
 	if (*len + PUT_LEN > PACKET_PLAIN_MAX)
-		return MPP_ERR_NOSPACE;
+		return inside ? MPP_OK : MPP_ERR_NOSPACE;
 	memmove(plain + PUT_LEN, plain, *len);
 	ext_put(&w, EXT_STREAM_ID, l->client_ids[0], STREAM_ID_LEN);
 	*len += PUT_LEN;
@@ -146,6 +166,7 @@ void mpp_client_moved(mpp_client *c, mpp_instant now)
 	const bool along = client_serving(c) && take_along(c, l, now.mono);
 
 	client_network_moved(c);
+	client_web_moved(c, along, now.mono);
 	c->not_before.us = 0; /* it may not be the service that was gone */
 	if (c->state == CLIENT_IDLE || c->state == CLIENT_DONE ||
 	    (along && c->state == CLIENT_CONNECTED))

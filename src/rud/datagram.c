@@ -374,6 +374,22 @@ struct assembled assembly_take(struct assemblies *s, const struct arrival *in,
 	return out;
 }
 
+mpp_err assembly_place(struct assemblies *s, const struct rud_header *h,
+		       mpp_bytes *plain, uint8_t *buffer)
+{
+	const uint8_t i = free_buffer(s);
+
+	if (h->count != 1 || plain->len > DATAGRAM_MAX)
+		return MPP_ERR_RANGE;
+	if (i == ASSEMBLY_NONE)
+		return MPP_ERR_LIMIT;
+	s->users[i] = 1;
+	*buffer = i;
+	memcpy(s->room + (size_t)i * DATAGRAM_MAX, plain->p, plain->len);
+	plain->p = s->room + (size_t)i * DATAGRAM_MAX;
+	return MPP_OK;
+}
+
 void assembly_hold(struct assemblies *s, uint8_t buffer)
 {
 	if (buffer != ASSEMBLY_NONE)

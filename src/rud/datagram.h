@@ -128,6 +128,14 @@ struct assembled {
 struct assembled assembly_take(struct assemblies *s, const struct arrival *in,
 			       mpp_bytes plain);
 
+/* A whole datagram that came in one packet longer than any path carries, as
+ * HTTP does: put into a buffer, which is the caller's until assembly_release().
+ * Errors: RANGE (it says to be one of several, or is longer than a datagram
+ * may be), LIMIT (no buffer is free). */
+MPP_MUSTCHECK mpp_err assembly_place(struct assemblies *s,
+				     const struct rud_header *h,
+				     mpp_bytes *plain, uint8_t *buffer);
+
 /* One more, or one less, reads the buffer; ASSEMBLY_NONE is allowed. */
 void assembly_hold(struct assemblies *s, uint8_t buffer);
 void assembly_release(struct assemblies *s, uint8_t buffer);

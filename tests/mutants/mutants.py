@@ -31,6 +31,10 @@ NETWORK = "role/test_client_network"
 STUN = "stun/test_stun"
 WEB = "role/test_service_web"
 STUN_SERVICE = "role/test_stun_service"
+QUESTION = "netcheck/test_netcheck_question"
+CHECK = "netcheck/test_netcheck_path"
+BEHAVIOUR = "netcheck/test_netcheck_behaviour"
+CLIENT_WEB = "role/test_client_web"
 # The simulator, with every fault at once, and some of its other scenarios.
 SIM = "mppsim"
 SIM_ATTACK = "mppsim attack"
@@ -579,8 +583,7 @@ MUTANTS = [
      "\tif (ids.len != 0)\n\t\tl->tell = false;",
      "\tl->tell = false;", [MOVED]),
     ("unlinkable does nothing", "src/role/client_stream.c",
-     "mpp_err err = c->unlinkable ? renew(c, l) : MPP_OK;",
-     "mpp_err err = MPP_OK;", [MOVED]),
+     "\telse if (c->unlinkable)\n\t\terr = renew(c, l);\n", "", [MOVED]),
     ("an unlinkable device without identifiers waits for ever",
      "src/role/client_stream.c", "return c->unlinkable && l->n_stock == 0;",
      "return false;", [MOVED]),
@@ -806,6 +809,38 @@ MUTANTS = [
      "src/role/service_data.c",
      "service_by_web(s) || (b->flags & BIND_SUBSCRIBED) == 0 ||",
      "(b->flags & BIND_SUBSCRIBED) == 0 ||", [WEB]),
+    ("web: a device gives UDP up late", "src/role/client_web.c",
+     "FALL_US = 3000000", "FALL_US = 9000000", [CLIENT_WEB]),
+    ("web: a device never says where UDP would reach it",
+     "src/role/client_web.c", "\tl->tell = true;\n", "", [CLIENT_WEB]),
+    ("web: an identifier that came by HTTP says that UDP is back",
+     "src/role/client_data.c", "\t\tl->tell = tell;", "\t\t(void)tell;",
+     [CLIENT_WEB]),
+    ("web: UDP is tried as often as in the beginning",
+     "src/role/client_web.c", "w->try_s = longer(w->try_s);", "",
+     [CLIENT_WEB]),
+    ("web: a service that cannot wait is asked all the time",
+     "src/role/client_web.c", "time_due(waited, now) ? now",
+     "true ? now", [CLIENT_WEB]),
+    ("web: failures are followed at once by the next",
+     "src/role/client_web.c",
+     "\tw->again = time_plus(now, wait + wait / 4 * jitter / 256);",
+     "\tw->again = now;", [CLIENT_WEB]),
+    ("web: a device that was told to wait asks over HTTP",
+     "src/role/client_web.c",
+     "w->fall_at = latest(w->fall_at, time_plus(at, FALL_US));",
+     "(void)at;", [CLIENT_WEB]),
+    ("web: a Status waits for who has unsubscribed", "src/role/client_web.c",
+     "!c->links[c->cur].quiet &&", "true &&", [CLIENT_WEB]),
+    ("web: no answer is longer than a datagram", "src/role/client.c",
+     "c->web.here ? (size_t)DATAGRAM_MAX + PACKET_OVERHEAD",
+     "false ? (size_t)DATAGRAM_MAX + PACKET_OVERHEAD", [CLIENT_WEB]),
+    ("web: the old connection's Status is waited for",
+     "src/role/client_web.c",
+     "\tw->posts[POST_POLL] = 0; /* of the old connection */\n", "",
+     [CLIENT_WEB]),
+    ("web: another network is not tried at once", "src/role/client_web.c",
+     "\t\tw->try_at = now;\n\t}", "\t}", [CLIENT_WEB]),
     ("web: a change begins whose answer has no room",
      "src/role/service_data.c",
      "if (service_by_web(s) && !service_web_room(s)) {", "if (false) {", [WEB]),

@@ -541,6 +541,37 @@ static void test_older_connection(void **state)
 	assembly_wipe(&in);
 }
 
+/* What HTTP carries as one packet waits in a buffer, too. */
+static void test_placed(void **state)
+{
+	static uint8_t long_one[DATAGRAM_MAX + 1];
+	struct rud_header h = head(1, 1, 0, 0);
+	mpp_bytes plain = {long_one, DATAGRAM_MAX + 1};
+	uint8_t first = ASSEMBLY_NONE, second = ASSEMBLY_NONE;
+
+	(void)state;
+	start(1);
+	memset(long_one, 7, sizeof(long_one));
+	assert_int_equal(assembly_place(&in, &h, &plain, &first),
+			 MPP_ERR_RANGE);
+	plain.len = DATAGRAM_MAX;
+	h = head(1, 2, 0, 0);
+	assert_int_equal(assembly_place(&in, &h, &plain, &first),
+			 MPP_ERR_RANGE);
+	assert_ptr_equal(plain.p, long_one);
+	h = head(1, 1, 0, 0);
+	assert_int_equal(assembly_place(&in, &h, &plain, &first), MPP_OK);
+	assert_int_equal(first, 0);
+	assert_ptr_equal(plain.p, room);
+	assert_memory_equal(plain.p, long_one, DATAGRAM_MAX);
+	plain = (mpp_bytes){long_one, 2000};
+	assert_int_equal(assembly_place(&in, &h, &plain, &second),
+			 MPP_ERR_LIMIT);
+	assembly_release(&in, first);
+	assert_int_equal(assembly_place(&in, &h, &plain, &second), MPP_OK);
+	assembly_wipe(&in);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -556,6 +587,7 @@ int main(void)
 		cmocka_unit_test(test_lengths),
 		cmocka_unit_test(test_left_window),
 		cmocka_unit_test(test_older_connection),
+		cmocka_unit_test(test_placed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
