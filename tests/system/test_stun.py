@@ -6,10 +6,9 @@ import shutil
 import socket
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
-from conftest import DEADLINE_S, ROOT, Mppd, wait_for
+from conftest import DEADLINE_S, ROOT, free_port, wait_for
 
 sys.path.insert(0, str(ROOT / "tests" / "interop"))
 
@@ -166,6 +165,24 @@ def test_off(mppd_factory):
         asker.send(stun.message(stun.REQUEST, ID))
         wait_for(lambda: counters(mppd)["drop_stun"] == 1)
         assert asker.receive(QUIET_S) is None
+
+
+@pytest.mark.parametrize("alternate,code,why", [
+    ("192.0.2.77:9", 71, "cannot listen on UDP 127.0.0.1:9"),
+    ("192.0.2.77:{}", 71, "does not have that address: correct [service] "
+                          "listen, or [stun] alternate"),
+    ("127.0.0.1:9", 78, "alternate 127.0.0.1:9: the address that [service] "
+                        "listen has"),
+])
+def test_an_alternate_that_cannot_be(mppd_factory, alternate, code, why):
+    free = free_port()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", 9))
+        mppd = mppd_factory(
+            limits=f"[stun]\nalternate = {alternate.format(free)}\n")
+        found, said = mppd.start_fails()
+    assert found == code, said
+    assert why in said
 
 
 # ---- coturn's clients ----
