@@ -21,6 +21,7 @@
 
 #include "dns/found.h"
 #include "dns/private.h"
+#include "dns/relay.h"
 #include "dns/slot.h"
 #include "dns/unbound.h"
 
@@ -33,6 +34,7 @@ enum {
 
 struct upstream {
 	struct ub_ctx *ctx;
+	struct dns_relay *relay; /* NULL: asked without TLS */
 	struct dns *owner;
 	unsigned failures; /* in a row */
 	bool resting;
@@ -73,6 +75,35 @@ static bool watch(const struct dns *d, int fd)
 	return epoll_ctl(d->epoll, EPOLL_CTL_ADD, fd, &e) == 0;
 }
 
+/* By TLS the relay is asked, and it alone knows the upstream's address. */
+static mpp_err open_relay(struct dns *d, struct upstream *u,
+			  struct dns_server *forward, struct fault *f)
+{
+	struct dns_server to = *forward;
+
+	if (!d->config.tls)
+		return MPP_OK;
+	if (to.addr.port == 0)
+		to.addr.port = DNS_PORT_TLS;
+	*forward = (struct dns_server){.name = ""};
+	return dns_relay_open(&to, d->config.ca, &forward->addr, &u->relay, f);
+}
+
+static mpp_err open_upstream(struct dns *d, struct upstream *u,
+			     const struct dns_server *said, struct fault *f)
+{
+	struct dns_server forward;
+	mpp_err err;
+
+	u->owner = d;
+	if (said == NULL)
+		return dns_unbound_open(&d->config, NULL, &u->ctx, f);
+	forward = *said;
+	if ((err = open_relay(d, u, &forward, f)) != MPP_OK)
+		return err;
+	return dns_unbound_open(&d->config, &forward, &u->ctx, f);
+}
+
 static mpp_err open_upstreams(struct dns *d, struct fault *f)
 {
 	const struct dns_servers *forward = &d->config.forward;
@@ -81,15 +112,13 @@ static mpp_err open_upstreams(struct dns *d, struct fault *f)
 
 	while (err == MPP_OK && d->n_upstreams < n) {
 		struct upstream *u = &d->upstreams[d->n_upstreams];
+		const struct dns_server *said =
+			forward->n > 0 ? &forward->at[d->n_upstreams] : NULL;
 
-		u->owner = d;
-		err = dns_unbound_open(
-			&d->config,
-			forward->n == 0 ? NULL : &forward->at[d->n_upstreams],
-			&u->ctx, f);
+		d->n_upstreams++;
+		err = open_upstream(d, u, said, f);
 		if (err != MPP_OK)
 			break;
-		d->n_upstreams++;
 		if (!watch(d, ub_fd(u->ctx)))
 			err = fail_system("epoll", f);
 	}
@@ -175,8 +204,12 @@ void dns_close(struct dns *d)
 	struct dns_slot *s;
 	size_t i;
 
-	for (i = 0; i < d->n_upstreams; i++)
-		ub_ctx_delete(d->upstreams[i].ctx);
+	for (i = 0; i < d->n_upstreams; i++) {
+		if (d->upstreams[i].ctx != NULL)
+			ub_ctx_delete(d->upstreams[i].ctx);
+		if (d->upstreams[i].relay != NULL)
+			dns_relay_close(d->upstreams[i].relay);
+	}
 	for (s = d->ready.first; s != NULL; s = s->next)
 		ub_resolve_free(s->result);
 	if (d->epoll >= 0)

@@ -201,11 +201,10 @@ static bool is_of_set(const struct copying *c, const struct dns_record *record)
 	       dns_name_equal(&record->owner, &c->set.owner);
 }
 
+/* It is the last that is written: nothing will point into it. */
 static void drop_set(struct copying *c, struct writing *o, enum section s)
 {
 	o->w = c->before;
-	while (o->n_suffixes > 0 && o->suffixes[o->n_suffixes - 1].at >= o->w.n)
-		o->n_suffixes--;
 	c->n = c->n_before;
 	c->full = true;
 	c->cut = c->cut || s != ADDITIONAL;

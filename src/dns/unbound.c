@@ -16,9 +16,6 @@
 #include <unbound.h>
 #include <unistd.h>
 
-#include <openssl/err.h>
-#include <openssl/pem.h>
-
 #define ROOT_HINTS "/usr/share/dns/root.hints"
 
 /* A name that is answered without asking anybody. */
@@ -118,8 +115,6 @@ static void say_server(struct text *t, const struct dns_config *c,
 	    (unsigned long long)c->cache / 3);
 	if (forward == NULL && access(ROOT_HINTS, R_OK) == 0)
 		say(t, "  root-hints: \"" ROOT_HINTS "\"\n");
-	if (c->tls)
-		say(t, "  tls-cert-bundle: \"%s\"\n", c->ca);
 	say_zones(t, "domain-insecure", &c->insecure, "");
 	say_local_zones(t, c);
 }
@@ -171,59 +166,27 @@ int dns_unbound_text(const struct dns_config *c,
 	if (forward != NULL) {
 		say(&t,
 		    "forward-zone:\n  name: \".\"\n  forward-first: no\n"
-		    "  forward-tls-upstream: %s\n",
+		    "  forward-tcp-upstream: %s\n",
 		    c->tls ? "yes" : "no");
-		say_address(&t, "forward-addr", *forward,
-			    c->tls ? DNS_PORT_TLS : DNS_PORT);
+		say_address(&t, "forward-addr", *forward, DNS_PORT);
 	}
 	return t.n + 1 < t.cap ? (int)t.n : -1;
 }
 
-static mpp_err check_readable(const char *what, const char *path,
-			      struct fault *f)
+static mpp_err check_trust_anchor(const char *path, struct fault *f)
 {
 	const int e = access(path, R_OK) == 0 ? 0 : errno;
 
 	if (strpbrk(path, "\"\\\n") != NULL)
 		return fault_set(f, MPP_ERR_SYNTAX, EX_CONFIG,
-				 "[dns] %s = %.300s: a path without quotes and "
-				 "backslashes is allowed",
-				 what, path);
+				 "[dns] trust-anchor = %.300s: a path without "
+				 "quotes and backslashes is allowed",
+				 path);
 	if (e == 0)
 		return MPP_OK;
 	return fault_set(f, e == ENOENT ? MPP_ERR_NOTFOUND : MPP_ERR_IO,
-			 EX_CONFIG, "[dns] %s = %.300s: %s", what, path,
+			 EX_CONFIG, "[dns] trust-anchor = %.300s: %s", path,
 			 strerror(e));
-}
-
-static mpp_err check_ca(const char *path, struct fault *f)
-{
-	FILE *file = fopen(path, "re");
-	X509 *x = NULL;
-
-	if (file != NULL) {
-		x = PEM_read_X509(file, NULL, NULL, NULL);
-		(void)fclose(file);
-	}
-	ERR_clear_error();
-	if (x == NULL)
-		return fault_set(f, MPP_ERR_SYNTAX, EX_CONFIG,
-				 "[dns] ca = %.300s: no certificate in PEM is "
-				 "in it",
-				 path);
-	X509_free(x);
-	return MPP_OK;
-}
-
-static mpp_err check_files(const struct dns_config *c, struct fault *f)
-{
-	mpp_err err = check_readable("trust-anchor", c->trust_anchor, f);
-
-	if (err == MPP_OK && c->tls)
-		err = check_readable("ca", c->ca, f);
-	if (err == MPP_OK && c->tls)
-		err = check_ca(c->ca, f);
-	return err;
 }
 
 static int read_from_memory(struct ub_ctx *ctx, const char *text, size_t n)
@@ -289,7 +252,7 @@ mpp_err dns_unbound_open(const struct dns_config *c,
 			 struct fault *f)
 {
 	struct ub_ctx *ctx;
-	mpp_err err = check_files(c, f);
+	mpp_err err = check_trust_anchor(c->trust_anchor, f);
 	int bad;
 
 	if (err != MPP_OK)

@@ -12,7 +12,8 @@ struct ub_ctx;
 enum { DNS_UNBOUND_TEXT = 32768 };
 
 /* Its configuration in the words of unbound.conf(5).
- * @param forward  whom it asks; NULL: from the root
+ * @param forward  whom it asks, by TCP with c->tls (relay.h); NULL: from the
+ *                 root
  * @return its length; -1: it does not fit */
 int dns_unbound_text(const struct dns_config *c,
 		     const struct dns_server *forward,

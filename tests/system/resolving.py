@@ -49,7 +49,7 @@ HEAD = """$ORIGIN {origin}
 $TTL 300
 @ SOA ns hostmaster 1 3600 600 86400 60
 @ NS ns
-ns A 198.51.100.53
+ns A {address}
 """
 
 
@@ -60,12 +60,13 @@ def stamp(days):
 class Zone:
     """A zone in a folder. `anchor` are the DS records to begin with."""
 
-    def __init__(self, folder, name, text, keys=None):
+    def __init__(self, folder, name, text, address="198.51.100.53"):
         self.folder, self.name = Path(folder), name
         self.file = self.folder / f"{name.strip('.') or 'root'}.zone"
-        self.file.write_text(HEAD.format(origin=name.strip(".") + ".") + text)
+        self.file.write_text(HEAD.format(
+            origin=name.strip(".") + ".", address=address) + text)
         self.anchor = ""
-        self.keys = keys
+        self.keys = None
 
     def sign(self, first=-1, last=30, nsec3=False):
         """Sign it, by a key of its own."""
@@ -74,7 +75,7 @@ class Zone:
                              cwd=self.folder).strip() for kind in ([], ["-k"])]
         run("ldns-signzone", *(["-n"] if nsec3 else []), "-i", stamp(first),
             "-e", stamp(last), self.file.name, *self.keys, cwd=self.folder)
-        self.file = self.folder / f"{self.name}.zone.signed"
+        self.file = self.folder / f"{self.file.name}.signed"
         self.anchor = (self.folder / f"{self.keys[1]}.ds").read_text()
         return self
 
@@ -112,25 +113,30 @@ class Server:
         self.end()
 
 
-def answers(port, name="."):
+def answers(port, name=".", address="127.0.0.1", inside=()):
     """Does a server answer at all?"""
-    done = subprocess.run(["dig", "@127.0.0.1", "-p", str(port), "+tries=1",
-                           "+time=1", name, "SOA"], capture_output=True,
-                          text=True)
+    done = subprocess.run([*inside, "dig", f"@{address}", "-p", str(port),
+                           "+tries=1", "+time=1", name, "SOA"],
+                          capture_output=True, text=True)
     return "->>HEADER<<-" in done.stdout
 
 
 class Nsd(Server):
-    def __init__(self, folder, zones, port=None):
+    def __init__(self, folder, zones, port=None, address="127.0.0.1",
+                 inside=()):
         self.port = port or free_port()
-        config = Path(folder) / f"nsd-{self.port}.conf"
+        everywhere = [address] if isinstance(address, str) else address
+        address = everywhere[0]
+        own = f"{address}-{self.port}"
+        listen = "".join(f"  ip-address: {a}@{self.port}\n"
+                         for a in everywhere)
+        config = Path(folder) / f"nsd-{own}.conf"
         config.write_text(f"""server:
-  ip-address: 127.0.0.1@{self.port}
-  zonesdir: "{folder}"
+{listen}  zonesdir: "{folder}"
   database: ""
-  pidfile: "{folder}/nsd-{self.port}.pid"
-  xfrdfile: "{folder}/xfrd-{self.port}"
-  zonelistfile: "{folder}/zonelist-{self.port}"
+  pidfile: "{folder}/nsd-{own}.pid"
+  xfrdfile: "{folder}/xfrd-{own}"
+  zonelistfile: "{folder}/zonelist-{own}"
   username: ""
   chroot: ""
   server-count: 1
@@ -139,8 +145,9 @@ remote-control:
   control-enable: no
 """ + "".join(f"zone:\n  name: {z.name}\n  zonefile: {z.file}\n"
               for z in zones))
-        super().__init__(["nsd", "-d", "-c", config], f"{folder}/nsd.log")
-        wait_for(lambda: answers(self.port, zones[0].name))
+        super().__init__(["nsd", "-d", "-c", config], f"{folder}/nsd.log",
+                         inside)
+        wait_for(lambda: answers(self.port, zones[0].name, address, inside))
 
 
 class Unbound(Server):
@@ -175,12 +182,12 @@ remote-control:
 class Probe(Server):
     """@param items  lines of section [dns]"""
 
-    def __init__(self, folder, items, port=None, shift=0):
+    def __init__(self, folder, items, port=None, shift=0, inside=()):
         self.port = port or free_port()
         config = Path(folder) / f"probe-{self.port}.conf"
         config.write_text("[dns]\n" + items)
         super().__init__([PROBE, config, f"127.0.0.1:{self.port}", str(shift)],
-                         f"{folder}/probe.log", stdin=subprocess.PIPE,
+                         f"{folder}/probe.log", inside, stdin=subprocess.PIPE,
                          stdout=subprocess.PIPE, text=True)
         assert self.process.stdout.readline() == "ready\n", \
             self.log.read_text()
@@ -234,14 +241,14 @@ class Answer:
                 self.records(), self.records("AUTHORITY"))
 
 
-def dig_all(port, lines):
+def dig_all(port, lines, inside=()):
     """dig, each line of it: "NAME TYPE +option …"."""
     options = "+tries=1 +time=10 +ignore +nocookie +qr"
     edns = f"+bufsize={SIZE}"
     text = "\n".join(
         f"@127.0.0.1 -p {port} {options} "
         f"{'' if '+noedns' in line else edns} {line} +notcp" for line in lines)
-    done = subprocess.run(["dig", "-f", "-"], input=text, text=True,
+    done = subprocess.run([*inside, "dig", "-f", "-"], input=text, text=True,
                           capture_output=True, timeout=DEADLINE_S)
     parts = re.split(r"^;; Sending:$", done.stdout, flags=re.M)[1:]
     assert len(parts) == len(lines), done.stdout[-2000:] + done.stderr
@@ -250,5 +257,5 @@ def dig_all(port, lines):
                    if ";; Got answer:" in p else "") for p in parts]
 
 
-def dig(port, line):
-    return dig_all(port, [line])[0]
+def dig(port, line, inside=()):
+    return dig_all(port, [line], inside)[0]
