@@ -15,7 +15,9 @@
  * MPP_EV_SAVE itself. It tries the endpoints (IPv6 and IPv4 of every name) one
  * after the other, asks one more every 250 ms while none answers, and goes on
  * with the first that does; the endpoint that connected stands first in the
- * file from then on. Names are resolved anew when a connection is lost. When
+ * file from then on. Names are resolved anew when a connection is lost, and a
+ * domain by which the device was enrolled is asked anew where its service is.
+ * What a domain says is kept once the service has shown its key there. When
  * the address from which the service is reached changes, it takes a fresh
  * socket and calls mpp_client_moved(), if the kernel tells of such changes
  * (rtnetlink).
@@ -75,6 +77,34 @@ MPP_MUSTCHECK mpp_err mpp_loop_enroll_token(const char *state_dir,
 					    mpp_bytes token, int timeout_ms,
 					    char *id, mpp_loop_error *err);
 
+/** An account by whose domain its service is found, and what lets the device in:
+ * an invitation, a token, or that it is enrolled already. */
+typedef struct mpp_loop_name {
+	const char *account;    /**< USER@DOMAIN */
+	const char *invitation; /**< its URI or the secret in it; NULL */
+	mpp_bytes token;        /**< as mpp_loop_enroll_token(); empty: none */
+	/** Room for MPP_UDF_TEXT_MAX, or NULL: the key that is trusted from now
+	 * on because nothing said which is the right one; else empty. */
+	char *trusted;
+} mpp_loop_name;
+
+/** Enrol this device with the service that the DNS names for the account's
+ * domain (docs/protocol.md section 18), and keep the domain, so that the
+ * service is found anew when it has moved. Fingerprints of an invitation URI
+ * or a token are what counts, then what this device knows, then those of the
+ * DNS. Endpoints of an invitation URI or a token stay behind those of the
+ * domain.
+ * @param id  as mpp_loop_enroll()
+ * @retval MPP_ERR_INVALID not an account with a domain, an invitation or a
+ *   token  MPP_ERR_NOTFOUND the domain has no such records
+ *   MPP_ERR_REFUSED it says that it does not offer this, or nothing lets this
+ *   device in  MPP_ERR_SYNTAX its records cannot be used; others as
+ *   mpp_loop_enroll() */
+MPP_MUSTCHECK mpp_err mpp_loop_enroll_name(const char *state_dir,
+					   const mpp_loop_name *name,
+					   int timeout_ms, char *id,
+					   mpp_loop_error *err);
+
 /** The id of this device; makes its key if the state directory has none.
  * @param id  room for MPP_UDF_TEXT_MAX
  * @retval MPP_ERR_SYNTAX, MPP_ERR_IO, MPP_ERR_NOMEM, MPP_ERR_CRYPTO */
@@ -108,6 +138,8 @@ mpp_instant mpp_loop_now(const mpp_loop *l);
  * mpp_loop_wait(l, 0, …) until it says MPP_ERR_AGAIN. It also becomes readable
  * when a deadline has come. */
 int mpp_loop_fd(const mpp_loop *l);
+/** The domain by which the service is found; empty: none. */
+const char *mpp_loop_domain(const mpp_loop *l);
 /** Local UDP port in use, 0 when none. */
 uint16_t mpp_loop_port(const mpp_loop *l);
 /** Why the last call failed, and what is behind the last event of the kinds

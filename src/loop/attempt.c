@@ -3,6 +3,7 @@
 #include "loop/attempt.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "loop/loop.h"
 #include "loop/socket.h"
@@ -14,6 +15,8 @@ enum {
 	HOLD_EXTRA_MS = 30000,
 	PAUSE_MS = 1000,
 	PAUSE_MAX_MS = 15000,
+	EARLY_MS = 5000,     /* for a domain; then addresses that are known */
+	DISCOVER_MS = 15000, /* and then without it */
 };
 
 static mpp_time later(mpp_instant now, uint64_t ms)
@@ -59,13 +62,23 @@ void loop_attempt_pause(mpp_loop *l, mpp_instant now)
 	enter(l, LOOP_PAUSE, later(now, a->pause_ms));
 }
 
-/* Begin to resolve; the socket in use stays until there is an answer. */
-static void resolve(mpp_loop *l, mpp_instant now)
+/* Begin to resolve; the socket in use stays until there is an answer. Asking
+ * the domain may take long: it gets so much time. */
+static void resolve(mpp_loop *l, bool ask, mpp_instant now)
 {
+	const struct loop_state *s = &l->state;
+	struct discover_question question;
+	struct loop_wanted w = {.known = s->found,
+				.n_known = s->n_found,
+				.also = s->endpoints,
+				.n_also = s->n_endpoints};
 	struct loop_resolve *r;
 
-	if (loop_resolve_start(l->state.endpoints, l->state.n_endpoints, &r) !=
-	    MPP_OK) {
+	if (ask && s->domain[0] != '\0' &&
+	    discover_prepare(&question, s->domain, DISCOVER_PLACES,
+			     &l->crypto) == MPP_OK)
+		w.discover = &question;
+	if (loop_resolve_wanted(&w, &r) != MPP_OK) {
 		loop_attempt_pause(l, now);
 		return;
 	}
@@ -74,7 +87,9 @@ static void resolve(mpp_loop *l, mpp_instant now)
 		loop_attempt_pause(l, now);
 		return;
 	}
-	enter(l, LOOP_RESOLVE, MPP_TIME_NEVER);
+	enter(l, LOOP_RESOLVE,
+	      w.discover != NULL ? later(now, EARLY_MS) : MPP_TIME_NEVER);
+	l->attempt.latest = later(now, DISCOVER_MS);
 	l->attempt.resolve = r;
 }
 
@@ -82,7 +97,8 @@ void loop_attempt_begin(mpp_loop *l, mpp_instant now)
 {
 	l->attempt.patience_ms = PATIENCE_MS;
 	l->attempt.pause_ms = 0;
-	resolve(l, now);
+	resolve(l, !l->attempt.is_fresh, now);
+	l->attempt.is_fresh = false;
 }
 
 /* What is heard meanwhile lengthens it. */
@@ -132,21 +148,101 @@ void loop_attempt_won(mpp_loop *l, int fd, const struct loop_address *address,
 	try_for(l, l->attempt.patience_ms, now);
 }
 
-/* The endpoint of the address that holds stands first from now on, also for
- * the next process. What is not written is no harm: it is found again. */
-static void remember(mpp_loop *l)
+/* What is not written is no harm: it is found again. */
+static void write_raise(mpp_loop *l, const struct loop_raise *raise)
 {
-	struct loop_state *s = &l->state;
-	const size_t place = l->attempt.current.endpoint;
-	struct loop_raise raise = {.first = s->endpoints};
 	mpp_loop_error ignored;
 
+	if (l->saves_key)
+		(void)!loop_state_raise(l->dir, l->state.instance, raise,
+					&ignored);
+}
+
+static bool has_endpoint(const struct loop_state *s,
+			 const struct loop_endpoint *ep)
+{
+	size_t i;
+
+	for (i = 0; i < s->n_found; i++) {
+		if (s->found[i].port == ep->port &&
+		    strcmp(s->found[i].host, ep->host) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool has_web(const struct loop_state *s, const char *url)
+{
+	size_t i;
+
+	for (i = 0; i < s->n_webs; i++) {
+		if (strcmp(s->webs[i], url) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Another order alone, which is drawn each time, is nothing new. */
+static bool is_known(const struct loop_attempt *a, const struct loop_state *s)
+{
+	size_t i;
+
+	if (a->n_said != s->n_found ||
+	    (a->n_webs != 0 && a->n_webs != s->n_webs))
+		return false;
+	for (i = 0; i < a->n_said; i++) {
+		if (!has_endpoint(s, &a->said[i]))
+			return false;
+	}
+	for (i = 0; i < a->n_webs; i++) {
+		if (!has_web(s, a->webs[i]))
+			return false;
+	}
+	return true;
+}
+
+/* What the domain says led to the service, which has shown its key: it is what
+ * is known from now on. */
+static void remember_domain(mpp_loop *l)
+{
+	struct loop_attempt *a = &l->attempt;
+	struct loop_state *s = &l->state;
+	const struct loop_raise raise = {.discovered = s};
+	const bool is_new = a->n_said > 0 && !is_known(a, s);
+
+	if (is_new) {
+		memset(s->found, 0, sizeof(s->found));
+		memcpy(s->found, a->said, a->n_said * sizeof(a->said[0]));
+		s->n_found = a->n_said;
+	}
+	if (is_new && a->n_webs > 0) {
+		memcpy(s->webs, a->webs, sizeof(s->webs));
+		s->n_webs = a->n_webs;
+	}
+	if (is_new)
+		write_raise(l, &raise);
+	a->n_said = 0;
+}
+
+/* The endpoint of the address that holds stands first from now on, also for
+ * the next process; those of a domain stand in the domain's order. */
+static void remember(mpp_loop *l)
+{
+	struct loop_attempt *a = &l->attempt;
+	struct loop_state *s = &l->state;
+	const size_t n_domain = a->addresses.n_domain;
+	const size_t place = a->current.endpoint - n_domain;
+	const struct loop_raise raise = {.first = s->endpoints};
+
+	if (a->current.endpoint < n_domain) {
+		remember_domain(l);
+		return;
+	}
 	if (place == 0 || place >= s->n_endpoints)
 		return;
 	loop_state_first(s, &s->endpoints[place]);
-	l->attempt.current.endpoint = 0;
-	if (l->saves_key)
-		(void)!loop_state_raise(l->dir, s->instance, &raise, &ignored);
+	a->current.endpoint = n_domain;
+	write_raise(l, &raise);
 }
 
 void loop_attempt_heard(mpp_loop *l, mpp_instant now)
@@ -210,32 +306,69 @@ void loop_attempt_over(mpp_loop *l)
 	enter(l, LOOP_OVER, MPP_TIME_NEVER);
 }
 
+static void take_said(struct loop_attempt *a, const struct loop_discovery *d)
+{
+	size_t i;
+
+	a->n_said = 0;
+	if (d == NULL || d->udp.result != DISCOVER_FOUND)
+		return;
+	for (i = 0; i < d->udp.n; i++)
+		a->said[i] = d->udp.targets[i].at;
+	a->n_said = d->udp.n;
+	a->n_webs = discover_webs(d, a->webs);
+}
+
+static void use_resolved(mpp_loop *l, mpp_instant now)
+{
+	struct loop_attempt *a = &l->attempt;
+
+	loop_addresses_order(&a->addresses, &a->good);
+	a->at = 0;
+	l->race.won = 0;
+	a->refusal = 0;
+	try_next(l, now);
+}
+
 static bool take_resolved(mpp_loop *l, mpp_instant now)
 {
 	struct loop_attempt *a = &l->attempt;
 
 	if (!loop_resolve_take(a->resolve, &a->addresses))
 		return false;
-	loop_addresses_order(&a->addresses, &a->good);
-	a->at = 0;
-	l->race.won = 0;
-	a->refusal = 0;
-	try_next(l, now);
+	take_said(a, loop_resolve_discovery(a->resolve));
+	use_resolved(l, now);
 	return true;
+}
+
+/* The domain does not answer: what is known must do. */
+static void go_on_without(mpp_loop *l, mpp_instant now)
+{
+	struct loop_attempt *a = &l->attempt;
+
+	a->n_said = 0;
+	if (loop_resolve_early(a->resolve, &a->addresses))
+		use_resolved(l, now);
+	else if (now.mono.us < a->latest.us)
+		a->deadline = a->latest;
+	else
+		resolve(l, false, now);
 }
 
 bool loop_attempt_step(mpp_loop *l, mpp_instant now)
 {
 	struct loop_attempt *a = &l->attempt;
 
-	if (a->phase == LOOP_RESOLVE)
-		return take_resolved(l, now);
+	if (a->phase == LOOP_RESOLVE && take_resolved(l, now))
+		return true;
 	if (now.mono.us < a->deadline.us)
 		return false;
 	if (a->phase == LOOP_HOLD)
 		loop_attempt_begin(l, now);
 	else if (a->phase == LOOP_PAUSE)
-		resolve(l, now);
+		resolve(l, true, now);
+	else if (a->phase == LOOP_RESOLVE)
+		go_on_without(l, now);
 	else
 		try_next(l, now);
 	return true;

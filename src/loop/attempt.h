@@ -17,6 +17,7 @@
 #define LOOP_ATTEMPT_H
 
 #include "loop/resolve.h"
+#include "loop/weburl.h"
 
 enum loop_phase {
 	LOOP_RESOLVE = 1,
@@ -30,6 +31,12 @@ struct loop_attempt {
 	enum loop_phase phase;
 	struct loop_resolve *resolve; /* only in RESOLVE */
 	struct loop_addresses addresses;
+	bool is_fresh; /* the domain was just asked: state.found is its word */
+	/* What the domain says; it is believed once it led to the service. */
+	struct loop_endpoint said[ZONE_TARGETS_MAX];
+	size_t n_said; /* 0: nothing new */
+	char webs[LOOP_WEBS_MAX][LOOP_WEB_TEXT];
+	size_t n_webs;
 	size_t at;                   /* the next to be tried */
 	struct loop_address current; /* of the socket; len 0: none */
 	struct loop_address good;    /* that held last; len 0: none */

@@ -43,11 +43,11 @@ const char *loop_domain_wrong(const char *domain)
 }
 
 mpp_err discover_prepare(struct discover_question *q, const char *domain,
-			 bool all, const mpp_crypto *crypto)
+			 enum discover_what what, const mpp_crypto *crypto)
 {
 	memset(q, 0, sizeof(*q));
 	memcpy(q->domain, domain, strlen(domain) + 1);
-	q->all = all;
+	q->what = what;
 	return crypto->ops->random(crypto->ctx, (uint8_t *)q->draws,
 				   sizeof(q->draws));
 }
@@ -210,9 +210,9 @@ static void ask_all(struct asker *a)
 	ask_services(a, udp_label, a->q->draws[0], &d->udp);
 	if (d->udp.result == DISCOVER_FAILED)
 		return;
-	if (a->q->all)
+	if (a->q->what == DISCOVER_ALL)
 		ask_text(a, udp_label, &d->key);
-	if (!a->q->all || d->key.result == DISCOVER_FAILED)
+	if (d->key.result == DISCOVER_FAILED)
 		return;
 	ask_services(a, web_label, a->q->draws[1], &d->web);
 	if (d->web.result == DISCOVER_FOUND)
@@ -244,6 +244,27 @@ void discover_run(const struct discover_question *q, struct loop_discovery *out)
 	ask_all(a);
 	res_nclose(&a->resolver);
 	free(a);
+}
+
+size_t discover_webs(const struct loop_discovery *d,
+		     char out[LOOP_WEBS_MAX][LOOP_WEB_TEXT])
+{
+	char url[LOOP_WEB_TEXT + ZONE_PATH_MAX], at[LOOP_ENDPOINT_TEXT];
+	size_t i, n = 0;
+
+	memset(out, 0, LOOP_WEBS_MAX * LOOP_WEB_TEXT);
+	if (d->path.result == DISCOVER_WRONG)
+		return 0;
+	for (i = 0; i < d->web.n && n < LOOP_WEBS_MAX; i++) {
+		loop_endpoint_text(&d->web.targets[i].at, at);
+		(void)snprintf(url, sizeof(url), "https://%s%s", at,
+			       d->path.text.path);
+		if (loop_weburl_wrong((mpp_bytes){(const uint8_t *)url,
+						  strlen(url)},
+				      false, out[n]) == NULL)
+			n++;
+	}
+	return n;
 }
 
 /* ---- judging ---- */

@@ -12,6 +12,7 @@
 #include <mpp/crypto.h>
 #include <mpp/loop.h>
 
+#include "loop/weburl.h"
 #include "loop/zone.h"
 
 enum { DISCOVER_WHY = 160 };
@@ -46,16 +47,22 @@ struct loop_discovery {
 	char why[DISCOVER_WHY];         /* what FAILED or WRONG is about */
 };
 
+enum discover_what {
+	DISCOVER_PLACES = 1, /* where it is */
+	DISCOVER_ALL,        /* and which key it has */
+};
+
 struct discover_question {
 	char domain[ZONE_NAME_TEXT]; /* empty: nothing is asked */
-	bool all;                    /* else only where the service is */
+	enum discover_what what;
 	uint32_t draws[2][ZONE_TARGETS_MAX];
 };
 
 /* Fill a question. @param domain  as loop_domain_wrong() takes it
  * Errors: RANDOM. */
 MPP_MUSTCHECK mpp_err discover_prepare(struct discover_question *q,
-				       const char *domain, bool all,
+				       const char *domain,
+				       enum discover_what what,
 				       const mpp_crypto *crypto);
 
 /* A domain's name: no address, short enough for the names below it.
@@ -66,6 +73,10 @@ const char *loop_domain_wrong(const char *domain);
  * UDP: to be called in a thread of its own (resolve.h). */
 void discover_run(const struct discover_question *q,
 		  struct loop_discovery *out);
+
+/* The URLs of the Web Service, complete. @return how many */
+size_t discover_webs(const struct loop_discovery *d,
+		     char out[LOOP_WEBS_MAX][LOOP_WEB_TEXT]);
 
 /* May a device enrol with what was found? Errors: NOTFOUND, REFUSED, TIMEOUT,
  * SYNTAX; e says what is missing, and what to do. */

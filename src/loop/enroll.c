@@ -12,6 +12,7 @@
 #include "loop/grant.h"
 #include "loop/loop.h"
 #include "loop/names.h"
+#include "loop/resolve.h"
 #include "loop/uri.h"
 
 /* Take over what an invitation says. */
@@ -26,6 +27,9 @@ static void apply(struct loop_state *s, const struct loop_invitation *inv)
 	s->n_pins = inv->n_pins;
 	memcpy(s->invitation, inv->secret, sizeof(s->invitation));
 	s->pending = true;
+	s->domain[0] = '\0';
+	memset(s->found, 0, sizeof(s->found));
+	s->n_found = 0;
 }
 
 static mpp_err make_key(mpp_loop *l)
@@ -262,6 +266,285 @@ mpp_err mpp_loop_enroll_token(const char *state_dir, mpp_bytes token,
 		result = end(l, result, err);
 	}
 	mem_wipe(&g, sizeof(g));
+	return result;
+}
+
+/* ---- by the domain of the account ---- */
+
+/* What lets the device in, and what comes with it. */
+struct entry {
+	const char *account, *domain;
+	bool has_secret, has_invitation, has_grant; /* secret: alone */
+	struct loop_invitation inv;
+	struct loop_grant grant;
+};
+
+static mpp_err read_secret(const char *text, struct loop_invitation *inv,
+			   mpp_loop_error *e)
+{
+	mpp_buf out = {inv->secret, sizeof(inv->secret), 0};
+
+	if (mpp_base32_decode((mpp_bytes){(const uint8_t *)text, strlen(text)},
+			      &out) == MPP_OK &&
+	    out.len == out.cap)
+		return MPP_OK;
+	return loop_fail(e, MPP_ERR_INVALID, EX_DATAERR,
+			 "neither an invitation's URI (mpp://...) nor the "
+			 "secret behind its #");
+}
+
+static mpp_err other_entry(const char *what, mpp_loop_error *e)
+{
+	return loop_fail(e, MPP_ERR_INVALID, EX_DATAERR,
+			 "the %s is for another account", what);
+}
+
+static mpp_err read_invitation(const mpp_loop_name *n, struct entry *x,
+			       mpp_loop_error *e)
+{
+	mpp_err err;
+
+	if (strchr(n->invitation, '#') == NULL) {
+		x->has_secret = true;
+		return read_secret(n->invitation, &x->inv, e);
+	}
+	err = loop_uri_parse(n->invitation, &x->inv, e);
+	if (err == MPP_OK && strcmp(x->inv.account, n->account) != 0)
+		return other_entry("invitation", e);
+	x->has_invitation = true;
+	return err;
+}
+
+static mpp_err read_grant(const mpp_loop_name *n, struct entry *x,
+			  mpp_loop_error *e)
+{
+	const mpp_err err = loop_grant_parse(n->token, &x->grant, e);
+
+	if (err == MPP_OK && x->grant.account[0] != '\0' &&
+	    strcmp(x->grant.account, n->account) != 0)
+		return other_entry("token", e);
+	x->has_grant = true;
+	return err;
+}
+
+static const char *name_wrong(const char *account)
+{
+	const mpp_bytes text = {(const uint8_t *)account, strlen(account)};
+	const char *at = strrchr(account, '@');
+	const char *wrong = loop_account_wrong(text);
+
+	if (wrong == NULL && (at == NULL || at == account))
+		wrong = "an account by whose domain the service can be found "
+			"is USER@DOMAIN";
+	return wrong != NULL ? wrong : loop_domain_wrong(at + 1);
+}
+
+static mpp_err read_entry(const mpp_loop_name *n, struct entry *x,
+			  mpp_loop_error *e)
+{
+	const char *wrong = name_wrong(n->account);
+
+	if (wrong == NULL && n->invitation != NULL && n->token.len > 0)
+		wrong = "give an invitation or a token, not both";
+	if (wrong != NULL)
+		return loop_fail(e, MPP_ERR_INVALID, EX_DATAERR, "%s", wrong);
+	x->account = n->account;
+	x->domain = strrchr(n->account, '@') + 1;
+	if (n->invitation != NULL)
+		return read_invitation(n, x, e);
+	return n->token.len > 0 ? read_grant(n, x, e) : MPP_OK;
+}
+
+/* What an enrolment with another account left that came to nothing. */
+static void forget_service(struct loop_state *s)
+{
+	memset(s->account, 0, sizeof(s->account));
+	s->n_endpoints = s->n_pins = s->n_webs = s->n_found = 0;
+	s->service_suite = 0;
+	s->pending = false;
+	s->token_len = 0;
+	s->domain[0] = '\0';
+}
+
+/* The state as far as it is of this account. */
+static mpp_err prepare_name(mpp_loop *l, const struct entry *x, bool *is_new)
+{
+	mpp_err err = loop_state_load(l->dir, &l->state, &l->error);
+
+	*is_new = err == MPP_ERR_NOTFOUND;
+	if (*is_new)
+		return make_key(l);
+	if (err != MPP_OK || strcmp(l->state.account, x->account) == 0)
+		return err;
+	if (is_enrolled(l))
+		return other_account(l);
+	forget_service(&l->state);
+	return MPP_OK;
+}
+
+/* Enrolled already, or an invitation or a token is there, or one of before. */
+static mpp_err check_entry(mpp_loop *l, const struct entry *x)
+{
+	if (l->state.account[0] != '\0' || x->has_secret || x->has_invitation ||
+	    x->has_grant)
+		return MPP_OK;
+	return loop_fail(
+		&l->error, MPP_ERR_REFUSED, EX_NOPERM,
+		"the service of %s is there, but lets a device in only "
+		"with an invitation (--invitation FILE) or a token "
+		"(--token FILE): ask whoever runs it",
+		x->domain);
+}
+
+static mpp_err ask_domain(mpp_loop *l, const char *domain, int timeout_ms,
+			  struct loop_discovery *out)
+{
+	struct discover_question question;
+	const struct loop_wanted w = {.discover = &question};
+	struct loop_addresses ignored;
+	struct loop_resolve *r;
+	mpp_err err =
+		discover_prepare(&question, domain, DISCOVER_ALL, &l->crypto);
+
+	if (err == MPP_OK)
+		err = loop_resolve_wanted(&w, &r);
+	if (err != MPP_OK)
+		return loop_fail(&l->error, err, EX_OSERR,
+				 "the resolver cannot be started: %s",
+				 mpp_err_text(err));
+	if (loop_resolve_wait(r, timeout_ms == 0 ? -1 : timeout_ms) &&
+	    loop_resolve_take(r, &ignored)) {
+		*out = *loop_resolve_discovery(r);
+		err = discover_judge(out, &l->error);
+	} else {
+		err = loop_fail(&l->error, MPP_ERR_TIMEOUT, EX_TEMPFAIL,
+				"the resolver did not answer in time");
+	}
+	loop_resolve_drop(r);
+	return err;
+}
+
+static void apply_discovery(struct loop_state *s,
+			    const struct loop_discovery *d)
+{
+	char webs[LOOP_WEBS_MAX][LOOP_WEB_TEXT];
+	const size_t n_webs = discover_webs(d, webs);
+	size_t i;
+
+	memcpy(s->domain, d->domain, sizeof(s->domain));
+	memset(s->found, 0, sizeof(s->found));
+	for (i = 0; i < d->udp.n; i++)
+		s->found[i] = d->udp.targets[i].at;
+	s->n_found = d->udp.n;
+	if (n_webs > 0) {
+		memcpy(s->webs, webs, sizeof(s->webs));
+		s->n_webs = n_webs;
+	}
+	/* The DNS says who the service is only to who does not know it. */
+	if (s->n_pins > 0 || s->service_suite != 0)
+		return;
+	memcpy(s->pins, d->key.text.pins, sizeof(s->pins));
+	s->n_pins = d->key.text.n_pins;
+}
+
+/* What the invitation or the token brings, then what the domain says. */
+static void apply_name(struct loop_state *s, const struct entry *x,
+		       const struct loop_discovery *d)
+{
+	if (x->has_invitation) {
+		apply(s, &x->inv);
+	} else if (x->has_secret) {
+		memcpy(s->invitation, x->inv.secret, sizeof(s->invitation));
+		s->pending = true;
+	} else if (x->has_grant) {
+		apply_grant(s, &x->grant);
+	}
+	memset(s->account, 0, sizeof(s->account));
+	memcpy(s->account, x->account, strlen(x->account));
+	apply_discovery(s, d);
+}
+
+/* What is new is durable before the service hears of it; what an enrolled
+ * device has stays until the service has confirmed. */
+static mpp_err apply_durable(mpp_loop *l, const struct entry *x,
+			     const struct loop_discovery *d, bool is_new)
+{
+	const bool enrolled = is_enrolled(l);
+	mpp_err err = MPP_OK;
+
+	if (is_new)
+		err = loop_state_put(l->dir, &l->state, &l->error);
+	apply_name(&l->state, x, d);
+	if (err == MPP_OK && !enrolled && l->state.pending)
+		err = loop_state_put(l->dir, &l->state, &l->error);
+	return err;
+}
+
+/* How much of the time is left, at least a second. */
+static int rest_of(int timeout_ms, mpp_time begin, mpp_time now)
+{
+	const uint64_t gone = (now.us - begin.us) / 1000;
+
+	if (timeout_ms == 0)
+		return 0;
+	return gone + 1000 < (uint64_t)timeout_ms ? timeout_ms - (int)gone
+						  : 1000;
+}
+
+/* Nothing but this connection says which key is the right one. */
+static void tell_trusted(const mpp_loop *l, bool was_known, char *out)
+{
+	uint8_t udf[MPP_UDF_LEN];
+
+	if (out == NULL)
+		return;
+	out[0] = '\0';
+	if (!was_known && l->state.service_suite != 0 &&
+	    mpp_udf_key(&l->crypto, l->state.service_suite,
+			l->state.service_key, udf) == MPP_OK)
+		(void)mpp_udf_text(udf, MPP_UDF_PIN_BITS, out);
+}
+
+static mpp_err enroll_name(mpp_loop *l, const struct entry *x, int timeout_ms,
+			   char *id, char *trusted)
+{
+	const mpp_time begin = mpp_loop_now(l).mono;
+	struct loop_discovery found;
+	bool is_new, known;
+	mpp_err err = prepare_name(l, x, &is_new);
+
+	if (err == MPP_OK)
+		err = ask_domain(l, x->domain, timeout_ms, &found);
+	if (err == MPP_OK)
+		err = check_entry(l, x);
+	if (err == MPP_OK)
+		err = apply_durable(l, x, &found, is_new);
+	if (err != MPP_OK)
+		return err;
+	known = l->state.n_pins > 0 || l->state.service_suite != 0;
+	l->attempt.is_fresh = true;
+	err = finish(l, rest_of(timeout_ms, begin, mpp_loop_now(l).mono), id);
+	if (err == MPP_OK)
+		tell_trusted(l, known, trusted);
+	return err;
+}
+
+mpp_err mpp_loop_enroll_name(const char *state_dir, const mpp_loop_name *name,
+			     int timeout_ms, char *id, mpp_loop_error *err)
+{
+	struct entry x;
+	mpp_loop *l;
+	mpp_err result;
+
+	memset(&x, 0, sizeof(x));
+	result = read_entry(name, &x, err);
+	if (result == MPP_OK)
+		result = loop_new(state_dir, &l, err);
+	if (result == MPP_OK) {
+		result = enroll_name(l, &x, timeout_ms, id, name->trusted);
+		result = end(l, result, err);
+	}
+	mem_wipe(&x, sizeof(x));
 	return result;
 }
 

@@ -120,7 +120,7 @@ static bool key_is_pinned(const mpp_loop *l)
 
 		if (mpp_udf_match(
 			    udf, (mpp_bytes){(const uint8_t *)pin, strlen(pin)},
-			    MPP_UDF_PIN_BITS) == MPP_OK)
+			    MPP_UDF_BITS) == MPP_OK)
 			return true;
 	}
 	return l->state.n_pins == 0;
@@ -562,6 +562,11 @@ mpp_instant mpp_loop_now(const mpp_loop *l)
 int mpp_loop_fd(const mpp_loop *l)
 {
 	return l->epoll;
+}
+
+const char *mpp_loop_domain(const mpp_loop *l)
+{
+	return l->state.domain;
 }
 
 uint16_t mpp_loop_port(const mpp_loop *l)

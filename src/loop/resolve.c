@@ -28,6 +28,7 @@ struct loop_resolve {
 	/* First those of the domain: known until there are others. */
 	struct loop_endpoint eps[EPS_MAX];
 	size_t n_eps;
+	struct loop_addresses early; /* without asking anybody */
 	struct loop_addresses found; /* the thread's until done */
 	size_t n_unknown;
 };
@@ -182,17 +183,17 @@ static int start_thread(struct loop_resolve *r)
 	return number;
 }
 
-/* @return whether all endpoints were addresses */
+/* @return whether that is all */
 static bool resolve_numeric(struct loop_resolve *r)
 {
 	const size_t n_domain = r->found.n_domain;
 	size_t i;
 
-	if (r->question.domain[0] != '\0')
-		return false;
 	for (i = 0; i < r->n_eps; i++)
 		resolve_one(r, i, AI_NUMERICHOST);
-	if (r->n_unknown == 0 && r->found.n > 0)
+	r->early = r->found;
+	if (r->n_unknown == 0 && r->found.n > 0 &&
+	    r->question.domain[0] == '\0')
 		return true;
 	r->n_unknown = 0;
 	memset(&r->found, 0, sizeof(r->found));
@@ -269,6 +270,13 @@ bool loop_resolve_take(struct loop_resolve *r, struct loop_addresses *out)
 	if (done)
 		*out = r->found;
 	return done;
+}
+
+bool loop_resolve_early(const struct loop_resolve *r,
+			struct loop_addresses *out)
+{
+	*out = r->early;
+	return out->n > 0;
 }
 
 const struct loop_discovery *

@@ -64,6 +64,11 @@ bool loop_resolve_take(struct loop_resolve *r, struct loop_addresses *out);
 void loop_addresses_order(struct loop_addresses *addresses,
 			  const struct loop_address *good);
 
+/* Done or not: those that are written as addresses, of known and also.
+ * @return whether there are any */
+bool loop_resolve_early(const struct loop_resolve *r,
+			struct loop_addresses *out);
+
 /* Forget it, done or not; NULL is harmless. */
 void loop_resolve_drop(struct loop_resolve *r);
 

@@ -372,6 +372,16 @@ static void set_token(struct loop_state *held, const struct loop_raise *raise)
 	       sizeof(held->token_secret));
 }
 
+static void set_discovered(struct loop_state *held, const struct loop_state *s)
+{
+	memcpy(held->found, s->found, sizeof(held->found));
+	held->n_found = s->n_found;
+	if (s->n_webs == 0)
+		return;
+	memcpy(held->webs, s->webs, sizeof(held->webs));
+	held->n_webs = s->n_webs;
+}
+
 void loop_state_first(struct loop_state *s, const struct loop_endpoint *ep)
 {
 	const struct loop_endpoint first = *ep;
@@ -408,6 +418,8 @@ static mpp_err raise_held(const struct place *p,
 	}
 	if (raise->first != NULL)
 		loop_state_first(held, raise->first);
+	if (raise->discovered != NULL)
+		set_discovered(held, raise->discovered);
 	if (raise->has_token)
 		set_token(held, raise);
 	if (raise->learnt != NULL) {

@@ -12,6 +12,7 @@
 
 #include "loop/endpoint.h"
 #include "loop/weburl.h"
+#include "loop/zone.h"
 
 enum {
 	LOOP_STATE_MAX = 16384, /* octets of the file */
@@ -26,6 +27,11 @@ struct loop_state {
 	uint64_t timestamp_ms;
 	struct loop_endpoint endpoints[LOOP_ENDPOINTS_MAX];
 	size_t n_endpoints;
+	/* Where the account's service is looked for; empty: only at endpoints.
+	 * And where it was said to be when it was last found there. */
+	char domain[ZONE_NAME_TEXT];
+	struct loop_endpoint found[ZONE_TARGETS_MAX];
+	size_t n_found;
 	char webs[LOOP_WEBS_MAX][LOOP_WEB_TEXT]; /* URLs, complete */
 	size_t n_webs;
 	char pins[MPP_PINS_MAX][MPP_UDF_TEXT_MAX];
@@ -71,6 +77,9 @@ struct loop_raise {
 	const uint8_t *service_key;
 	const struct loop_endpoint *first; /* to stand first, if it is there
 					    still; NULL: as they are */
+	/* What the domain says now takes the place of what it said; NULL: as it
+	 * is. Without URLs those that are there stay. */
+	const struct loop_state *discovered;
 	bool has_token; /* the token becomes this one; empty: erased */
 	mpp_bytes token;
 	const uint8_t *token_secret;

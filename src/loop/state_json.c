@@ -8,6 +8,7 @@
 #include <mpp/jsonbcd.h>
 
 #include "base/mem.h"
+#include "loop/discover.h"
 #include "loop/names.h"
 #include "loop/state.h"
 
@@ -150,6 +151,28 @@ static const char *read_endpoint(struct parse *p)
 	return NULL;
 }
 
+static const char *read_found(struct parse *p)
+{
+	char text[LOOP_ENDPOINT_TEXT];
+
+	if (p->s.n_found == ZONE_TARGETS_MAX ||
+	    !copy_text(p, text, sizeof(text)) ||
+	    loop_endpoint_wrong((mpp_bytes){(const uint8_t *)text,
+					    strlen(text)},
+				&p->s.found[p->s.n_found]) != NULL)
+		return "Discovered is not a list of up to 16 host:port";
+	p->s.n_found++;
+	return NULL;
+}
+
+static const char *read_domain(struct parse *p)
+{
+	return copy_text(p, p->s.domain, sizeof(p->s.domain)) &&
+			       loop_domain_wrong(p->s.domain) == NULL
+		       ? NULL
+		       : "Domain is not a domain's name";
+}
+
 static const char *read_web(struct parse *p)
 {
 	char text[LOOP_WEB_TEXT];
@@ -168,8 +191,8 @@ static const char *read_pin(struct parse *p)
 
 	if (p->s.n_pins == MPP_PINS_MAX ||
 	    !copy_text(p, pin, MPP_UDF_TEXT_MAX) ||
-	    loop_pin_wrong((mpp_bytes){(const uint8_t *)pin, strlen(pin)}) !=
-		    NULL)
+	    loop_fingerprint_wrong(
+		    (mpp_bytes){(const uint8_t *)pin, strlen(pin)}) != NULL)
 		return "Fingerprints is not a list of up to 4 fingerprints";
 	p->s.n_pins++;
 	return NULL;
@@ -194,6 +217,12 @@ static const char *read_endpoints(struct parse *p)
 	p->has_endpoints = true;
 	return p->it.kind == MPP_JSON_ARRAY ? read_list(p, read_endpoint)
 					    : "Endpoints is not a list";
+}
+
+static const char *read_founds(struct parse *p)
+{
+	return p->it.kind == MPP_JSON_ARRAY ? read_list(p, read_found)
+					    : "Discovered is not a list";
 }
 
 static const char *read_webs(struct parse *p)
@@ -394,6 +423,8 @@ static const char *read_document(struct parse *p)
 		{"Endpoints", read_endpoints, false},
 		{"Fingerprints", read_pins, false},
 		{"Web", read_webs, false},
+		{"Domain", read_domain, false},
+		{"Discovered", read_founds, false},
 		{"ServiceKey", read_service_key, false},
 		{"Invitation", read_invitation, false},
 		{"Token", read_token, false},
@@ -429,7 +460,8 @@ static bool is_whole(const struct parse *p)
 	if (s->account[0] != '\0')
 		return p->has_endpoints && p->has_pins;
 	return !p->has_endpoints && !p->has_pins && !s->pending &&
-	       s->n_webs == 0 && s->service_suite == 0 && s->token_len == 0;
+	       s->domain[0] == '\0' && s->n_webs == 0 &&
+	       s->service_suite == 0 && s->token_len == 0;
 }
 
 static const char *document_wrong(const struct parse *p)
@@ -440,7 +472,9 @@ static const char *document_wrong(const struct parse *p)
 		return "it is not JSON text";
 	if (!is_whole(p))
 		return "a member is missing";
-	if (p->has_endpoints && p->s.n_endpoints == 0)
+	if (p->s.n_found > 0 && p->s.domain[0] == '\0')
+		return "Discovered stands there without Domain";
+	if (p->has_endpoints && p->s.n_endpoints == 0 && p->s.domain[0] == '\0')
 		return "it names no endpoint";
 	if (p->device_len != mpp_dh_len(p->s.suite))
 		return "DeviceKey does not fit Suite";
@@ -471,6 +505,22 @@ static void write_data(mpp_json_writer *w, const char *name,
 	mpp_json_data(w, name, (mpp_bytes){data, len});
 }
 
+static void write_discovered(mpp_json_writer *w, const struct loop_state *s)
+{
+	char text[LOOP_ENDPOINT_TEXT];
+	size_t i;
+
+	if (s->domain[0] == '\0')
+		return;
+	mpp_json_cstring(w, "Domain", s->domain);
+	mpp_json_array(w, "Discovered");
+	for (i = 0; i < s->n_found; i++) {
+		loop_endpoint_text(&s->found[i], text);
+		mpp_json_cstring(w, NULL, text);
+	}
+	mpp_json_close(w);
+}
+
 static void write_lists(mpp_json_writer *w, const struct loop_state *s)
 {
 	char text[LOOP_ENDPOINT_TEXT];
@@ -486,6 +536,7 @@ static void write_lists(mpp_json_writer *w, const struct loop_state *s)
 	for (i = 0; i < s->n_pins; i++)
 		mpp_json_cstring(w, NULL, s->pins[i]);
 	mpp_json_close(w);
+	write_discovered(w, s);
 	if (s->n_webs == 0)
 		return;
 	mpp_json_array(w, "Web");

@@ -192,7 +192,8 @@ static int discover(const struct options *o, const char *domain)
 	int code;
 
 	if (mpp_crypto_new(&crypto) != MPP_OK ||
-	    discover_prepare(&question, domain, true, &crypto) != MPP_OK ||
+	    discover_prepare(&question, domain, DISCOVER_ALL, &crypto) !=
+		    MPP_OK ||
 	    loop_resolve_wanted(&w, &r) != MPP_OK)
 		code = complain(EX_OSERR, "the resolver cannot be started");
 	else if (!loop_resolve_wait(r, timeout_ms) ||

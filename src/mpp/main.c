@@ -13,6 +13,8 @@
 static const char help[] =
 	"mpp enroll URI|-     enrol this device with an invitation (-: stdin)\n"
 	"mpp enroll --token FILE|-   enrol it with a token minted for it\n"
+	"mpp enroll USER@DOMAIN   find the service by the domain; with\n"
+	"  --invitation FILE|-    an invitation or its secret, or --token\n"
 	"mpp id               print the id of this device, which tokens name\n"
 	"mpp discover DOMAIN  print what the DNS says of a domain's service\n"
 	"mpp subscribe        print each publication as it comes\n"
@@ -39,9 +41,9 @@ static const char help[] =
 	"\n"
 	"Exit codes: 0 done, 64 usage, 65 bad input, 66 not enrolled, 68 host "
 	"unknown,\n"
-	"69 not offered by the domain, 74 disk, 75 no answer, 76 the service's "
-	"key has changed, 77 "
-	"refused.\n";
+	"69 not offered by the domain, 74 disk, 75 no answer, 76 the "
+	"service's key\n"
+	"has changed, 77 refused.\n";
 
 static const struct command {
 	const char *name;
@@ -51,7 +53,8 @@ static const struct command {
 	bool needs_state;
 } commands[] = {
 	{"enroll", command_enroll,
-	 OPT_STATE | OPT_TIMEOUT | OPT_JSON | OPT_TOKEN, 1, true},
+	 OPT_STATE | OPT_TIMEOUT | OPT_JSON | OPT_TOKEN | OPT_INVITATION, 1,
+	 true},
 	{"id", command_id, OPT_STATE | OPT_JSON, 0, true},
 	{"discover", command_discover, OPT_TIMEOUT | OPT_JSON, 1, false},
 	{"subscribe", command_subscribe,
@@ -129,7 +132,7 @@ static int run(struct options *o)
 	if ((stray = options_stray(o, c->allowed)) != NULL)
 		return complain(EX_USAGE, "%s does not take --%s", c->name,
 				stray);
-	args = o->token != NULL ? 0 : c->args; /* it takes the URI's place */
+	args = o->token != NULL && o->n_args < 2 ? 0 : c->args;
 	if (o->n_args - 1 < args)
 		return complain(EX_USAGE, "%s: %s", c->name, missing(c));
 	if (o->n_args - 1 > args)

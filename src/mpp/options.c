@@ -23,6 +23,7 @@ enum {
 static const struct option table[] = {
 	{"state", required_argument, NULL, FIRST_BIT + OPT_STATE},
 	{"timeout", required_argument, NULL, FIRST_BIT + OPT_TIMEOUT},
+	{"invitation", required_argument, NULL, FIRST_BIT + OPT_INVITATION},
 	{"json", no_argument, NULL, FIRST_BIT + OPT_JSON},
 	{"store", required_argument, NULL, FIRST_BIT + OPT_STORE},
 	{"lease", required_argument, NULL, FIRST_BIT + OPT_LEASE},
@@ -96,6 +97,9 @@ static int set_one(struct options *o, unsigned bit, const char *text)
 		return set_text(o, text);
 	case OPT_TIMEOUT:
 		return set_timeout(o, text);
+	case OPT_INVITATION:
+		o->invitation = text;
+		return 0;
 	case OPT_STORE:
 		return set_store(o, text);
 	case OPT_LEASE:

@@ -12,6 +12,7 @@
 enum {
 	OPT_STATE = 1 << 0,
 	OPT_TIMEOUT = 1 << 1,
+	OPT_INVITATION = 1 << 20,
 	OPT_JSON = 1 << 2,
 	OPT_STORE = 1 << 3,
 	OPT_LEASE = 1 << 4,
@@ -31,6 +32,7 @@ struct options {
 	bool version;
 	char state[4096]; /* the state directory */
 	int timeout_ms;
+	const char *invitation; /* a file, "-" for stdin; NULL: none */
 	bool json;
 	const char *stores[STORES_MAX + 1]; /* NULL behind the last */
 	uint32_t lease_ms;

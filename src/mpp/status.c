@@ -39,6 +39,8 @@ static void begin_json(struct report *r, const mpp_client_event *ev)
 	show_json_begin(&r->w);
 	write_id(r, text);
 	mpp_json_cstring(&r->w, "device", text);
+	if (mpp_loop_domain(r->loop)[0] != '\0')
+		mpp_json_cstring(&r->w, "domain", mpp_loop_domain(r->loop));
 	show_json_endpoint(&r->w, ev);
 	if (ev->now_s != 0) {
 		show_rfc3339(service, text);
@@ -57,8 +59,11 @@ static void begin_text(struct report *r, const mpp_client_event *ev)
 	loop_addr_text(&ev->endpoint, endpoint);
 	if (ev->now_s != 0)
 		show_local(service, now);
-	(void)printf("device     %s\nseen from  %s\ntime       %s\nstores    ",
-		     id, endpoint[0] == '\0' ? "unknown" : endpoint, now);
+	(void)printf("device     %s\n", id);
+	if (mpp_loop_domain(r->loop)[0] != '\0')
+		(void)printf("domain     %s\n", mpp_loop_domain(r->loop));
+	(void)printf("seen from  %s\ntime       %s\nstores    ",
+		     endpoint[0] == '\0' ? "unknown" : endpoint, now);
 }
 
 static void begin(struct report *r, const mpp_client_event *ev)

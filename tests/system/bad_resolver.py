@@ -8,7 +8,9 @@ question   another question
 owner      the question with records of another name
 cut        nothing over UDP but "ask over TCP", where it is silent
 noise      the question, then octets that are no records
-edns       FORMERR whenever there is EDNS, else one SRV record"""
+edns       FORMERR whenever there is EDNS, else one SRV record
+text       SRV rightly, and TXT with SERVFAIL: what a resolver does that finds a
+           signature wrong"""
 import socket
 import struct
 import sys
@@ -56,8 +58,10 @@ def answer(how, query):
     if how == "noise":
         return head(query, 0, 1, 5) + question + bytes(range(200))
     edns = struct.unpack(">H", query[10:12])[0] > 0
-    if edns:
+    if how == "edns" and edns:
         return head(query, FORMERR, 1, 0) + question
+    if how == "text" and struct.unpack(">H", question[-4:-2])[0] == TXT:
+        return head(query, SERVFAIL, 1, 0) + question
     if struct.unpack(">H", question[-4:-2])[0] != SRV:
         return head(query, 0, 1, 0) + question
     return head(query, 0, 1, 1) + question + srv(b"\xc0\x0c",

@@ -2,13 +2,14 @@
 """mpp discover against real name servers, good and bad ones, in a network
 namespace of its own."""
 import json
+import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
-from conftest import DEADLINE_S, program
+from conftest import DEADLINE_S, program, wait_for
 from zones import DOMAIN, Place, Zone, run
 
 PIN = "MBGX-GGXI-QTM3-RBA3-HMKJ-FPAE-FJME"
@@ -29,6 +30,55 @@ def discover(place, domain=DOMAIN, *options):
         capture_output=True, text=True, timeout=DEADLINE_S)
     found = json.loads(done.stdout) if done.stdout else None
     return done.returncode, found, done.stderr
+
+
+def sign(place, zone, change=lambda text: text):
+    """Sign the zone and serve it. Gives the file of its key."""
+    keygen = run("sh", "-c", f"cd {place.folder} && ldns-keygen -a "
+                 f"ECDSAP256SHA256 -k {DOMAIN}").strip()
+    # It is signed as it stands in the file, with a serial of its own.
+    zone.serial += 1
+    zone.file.write_text(zone.file.read_text().replace(
+        f"hostmaster {zone.serial - 1}", f"hostmaster {zone.serial}"))
+    signed = place.folder / "signed"
+    run("ldns-signzone", "-n", "-f", str(signed), str(zone.file),
+        str(place.folder / keygen))
+    text = change(signed.read_text())
+    assert text != signed.read_text() or change(PIN) == PIN
+    time.sleep(0.01)
+    zone.file.write_text(text)
+    zone.process.send_signal(signal.SIGHUP)
+    zone.wait()
+    return place.folder / f"{keygen}.key"
+
+
+def unbound(place, trust):
+    """A validating resolver on port 53, which knows the zone's server."""
+    config = place.folder / "unbound.conf"
+    config.write_text(f"""
+server:
+    interface: 127.0.0.1
+    username: ""
+    chroot: ""
+    directory: "{place.folder}"
+    pidfile: "{place.folder}/unbound.pid"
+    use-syslog: no
+    logfile: "{place.folder}/unbound.log"
+    do-not-query-localhost: no
+    trust-anchor-file: "{trust}"
+    local-zone: "test." nodefault
+    num-threads: 1
+remote-control:
+    control-enable: no
+stub-zone:
+    name: "{DOMAIN}"
+    stub-addr: 127.0.0.1@5353
+""")
+    place.spawn("unbound", "-d", "-c", config, stdin=subprocess.DEVNULL)
+    wait_for(lambda: subprocess.run(
+        place.inside("dig", "+short", "+time=1", "+tries=1", "@127.0.0.1",
+                     f"a.{DOMAIN}"), capture_output=True, text=True,
+        timeout=DEADLINE_S).stdout == "192.0.2.1\n")
 
 
 def hosts(found):
@@ -153,6 +203,7 @@ def test_a_bad_fingerprint(place, text, why):
     ("owner", 68, "none"),
     ("noise", 75, "no answer"),
     ("edns", 0, "found"),
+    ("text", 75, "found"),
 ])
 def test_a_bad_resolver(place, how, code, result):
     server = place.spawn(sys.executable, BAD, how, stdout=subprocess.PIPE,
@@ -167,6 +218,7 @@ def test_a_bad_resolver(place, how, code, result):
         assert got == 68
     else:
         assert got == code, said
+    assert found["fingerprints"]["list"] == []
     server.stdout.close()
 
 
@@ -181,6 +233,44 @@ def test_the_wait_is_bounded(place, how):
     assert "did not answer" in said
     assert time.monotonic() - begin < 30  # of a program that ended at once
     server.stdout.close()
+
+
+def test_what_a_resolver_has_validated(place):
+    """A signed zone on nsd behind unbound, which validates. It is believed
+    where resolv.conf says so, and not else."""
+    zone = Zone(place, f"""
+_mmmpresence._udp SRV 0 0 15099 a
+_mmmpresence._udp TXT "udf={PIN}"
+a A 192.0.2.1
+""", port=5353)
+    trust = sign(place, zone)
+    unbound(place, trust)
+    code, found, said = discover(place)
+    assert (code, said) == (0, "")
+    assert found["udp"]["authenticated"] is False
+    conf = place.etc / "resolv.conf"
+    conf.write_text("nameserver 127.0.0.1\noptions trust-ad\n")
+    code, found, said = discover(place)
+    assert (code, said) == (0, "")
+    assert found["udp"]["authenticated"] is True
+    assert found["fingerprints"]["authenticated"] is True
+    text = run(*place.inside(program("mpp"), "discover", DOMAIN))
+    assert text.count("found, authenticated") == 2
+
+
+def test_a_signature_that_is_wrong(place):
+    """What was changed behind the signer's back is nobody's word."""
+    zone = Zone(place, "_mmmpresence._udp SRV 0 0 15099 a\n"
+                f'_mmmpresence._udp TXT "udf={PIN}"\na A 192.0.2.1\n',
+                port=5353)
+    trust = sign(place, zone, lambda text: text.replace(PIN, PIN[:-1] + "A"))
+    unbound(place, trust)
+    code, found, said = discover(place)
+    assert code == 75
+    assert found["udp"]["result"] == "found"
+    assert found["fingerprints"] == {"result": "no answer", "list": [],
+                                     "authenticated": False}
+    assert "TXT" in said
 
 
 def test_nobody_to_ask(place):
@@ -203,9 +293,11 @@ def test_records_as_mppctl_prints_them(place, mppd_factory):
     mppd = mppd_factory(
         listen="127.0.0.1:15097 [::1]:15097",
         service="endpoint = a.example.test:15099 192.0.2.1:15098"
-                " [2001:db8::1]:15098 192.0.2.2:15098").start()
+                " [2001:db8::1]:15098 192.0.2.2:15098"
+                " 192.0.2.1:15097").start()
     done = mppd.ctl("dns-records", DOMAIN)
     assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.count(" IN A 192.0.2.1\n") == 1
     Zone(place, done.stdout + "a A 192.0.2.9\n")
     code, found, said = discover(place)
     assert (code, said) == (0, "")
@@ -213,7 +305,9 @@ def test_records_as_mppctl_prints_them(place, mppd_factory):
             for one in found["udp"]["targets"]] == [
         ("a.example.test", 15099, ["192.0.2.9:15099"]),
         ("mmmpresence.example.test", 15098, [
-            "192.0.2.1:15098", "192.0.2.2:15098", "[2001:db8::1]:15098"])]
+            "192.0.2.1:15098", "192.0.2.2:15098", "[2001:db8::1]:15098"]),
+        ("mmmpresence.example.test", 15097, [
+            "192.0.2.1:15097", "192.0.2.2:15097", "[2001:db8::1]:15097"])]
     assert sorted(found["fingerprints"]["list"]) == sorted(
         suite["fingerprint"] for suite in mppd.ctl_json("status")["suites"])
     records = mppd.ctl_json("dns-records", DOMAIN)["records"]

@@ -261,6 +261,30 @@ static void a_domain_s_endpoints_keep_their_order(void **state)
 	}
 }
 
+/* While a resolver is waited for, addresses need none. */
+static void addresses_are_there_early(void **state)
+{
+	const struct loop_endpoint known[] = {endpoint("localhost:1"),
+					      endpoint("192.0.2.2:1")};
+	const struct loop_endpoint also[] = {endpoint("[2001:db8::1]:1")};
+	const struct loop_wanted w = {
+		.known = known, .n_known = 2, .also = also, .n_also = 1};
+	struct loop_addresses early;
+	struct loop_resolve *r;
+
+	(void)state;
+	assert_int_equal(loop_resolve_wanted(&w, &r), MPP_OK);
+	assert_true(loop_resolve_early(r, &early));
+	assert_int_equal(early.n, 2);
+	assert_int_equal(early.n_domain, 2);
+	assert_int_equal(early.list[0].endpoint, 1);
+	assert_int_equal(early.list[1].endpoint, 2);
+	loop_resolve_drop(r);
+	assert_int_equal(loop_resolve_start(known, 1, &r), MPP_OK);
+	assert_false(loop_resolve_early(r, &early));
+	loop_resolve_drop(r);
+}
+
 static void a_name_is_resolved_in_the_background(void **state)
 {
 	const struct loop_endpoint eps[] = {endpoint("localhost:9"),
@@ -343,6 +367,7 @@ int main(void)
 		cmocka_unit_test(addresses_are_resolved_at_once_in_order),
 		cmocka_unit_test(families_take_turns_behind_the_one_that_held),
 		cmocka_unit_test(a_domain_s_endpoints_keep_their_order),
+		cmocka_unit_test(addresses_are_there_early),
 		cmocka_unit_test(a_name_is_resolved_in_the_background),
 		cmocka_unit_test(a_name_that_is_unknown_says_so),
 		cmocka_unit_test(who_does_not_wait_for_a_name_loses_nothing),

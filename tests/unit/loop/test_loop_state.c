@@ -242,6 +242,72 @@ static void a_document_is_written_as_it_was_read(void **state)
 	assert_memory_equal(compact, whole, n);
 }
 
+static const char by_name[] =
+	"{\"Version\":1,\"Account\":\"alice@example.com\",\"Suite\":1,"
+	"\"DeviceKey\":\"" DEVICE_KEY "\",\"Instance\":\"oKGio6Slpqc\","
+	"\"Timestamp\":1767225600123,\"Endpoints\":[],"
+	"\"Fingerprints\":[\"MBGX-GGXI-QTM3-RBA3-HMKJ-FPAE-FJME\"],"
+	"\"Domain\":\"example.com\","
+	"\"Discovered\":[\"a.example.com:15099\",\"b.example.com:7\"]}";
+
+static void a_domain_may_stand_in_the_place_of_endpoints(void **state)
+{
+	uint8_t room[LOOP_STATE_MAX];
+	mpp_buf buf = {room, sizeof(room), 0};
+	struct loop_state s, again;
+	const char *wrong;
+
+	(void)state;
+	assert_int_equal(loop_state_decode(bytes(by_name), &s, &wrong), MPP_OK);
+	assert_string_equal(s.domain, "example.com");
+	assert_int_equal(s.n_found, 2);
+	assert_string_equal(s.found[0].host, "a.example.com");
+	assert_int_equal(s.found[1].port, 7);
+	assert_int_equal(s.n_endpoints, 0);
+	assert_int_equal(loop_state_encode(&s, &buf), MPP_OK);
+	assert_int_equal(loop_state_decode((mpp_bytes){buf.p, buf.len}, &again,
+					   &wrong),
+			 MPP_OK);
+	assert_memory_equal(&s, &again, sizeof(s));
+	s.domain[0] = '\0';
+	s.n_found = 0;
+	buf.len = 0;
+	assert_int_equal(loop_state_encode(&s, &buf), MPP_OK);
+	assert_int_equal(loop_state_decode((mpp_bytes){buf.p, buf.len}, &again,
+					   &wrong),
+			 MPP_ERR_SYNTAX);
+	assert_string_equal(wrong, "it names no endpoint");
+}
+
+/* What is kept: the rest of the file may be another process's. */
+static void what_a_domain_says_is_raised_alone(void **state)
+{
+	struct loop_state said = sample(), s;
+	const struct loop_raise raise = {.discovered = &said};
+	mpp_loop_error e = {.text = ""};
+
+	(void)state;
+	put_sample();
+	memset(said.account, 0, sizeof(said.account));
+	said.n_found = 1;
+	(void)snprintf(said.found[0].host, sizeof(said.found[0].host), "new");
+	said.found[0].port = 9;
+	said.n_webs = 0;
+	s = sample();
+	(void)snprintf(s.domain, sizeof(s.domain), "example.com");
+	assert_int_equal(loop_state_put(dir, &s, &e), MPP_OK);
+	assert_int_equal(loop_state_raise(dir, s.instance, &raise, &e), MPP_OK);
+	assert_int_equal(loop_state_load(dir, &s, &e), MPP_OK);
+	assert_string_equal(s.account, "alice@example.com");
+	assert_int_equal(s.n_found, 1);
+	assert_string_equal(s.found[0].host, "new");
+	assert_int_equal(s.n_webs, 2); /* without URLs they stay */
+	said.n_webs = 1;
+	assert_int_equal(loop_state_raise(dir, s.instance, &raise, &e), MPP_OK);
+	assert_int_equal(loop_state_load(dir, &s, &e), MPP_OK);
+	assert_int_equal(s.n_webs, 1);
+}
+
 static void the_biggest_document_can_be_written_and_read(void **state)
 {
 	uint8_t room[LOOP_STATE_MAX];
@@ -261,6 +327,11 @@ static void the_biggest_document_can_be_written_and_read(void **state)
 			s.endpoints[i].host[j] = j % 64 == 63 ? '.' : 'a';
 		s.endpoints[i].port = 65535;
 	}
+	memcpy(s.domain, s.endpoints[0].host,
+	       LOOP_HOST_MAX - strlen("_mmmpresence._udp."));
+	s.n_found = ZONE_TARGETS_MAX;
+	for (i = 0; i < ZONE_TARGETS_MAX; i++)
+		s.found[i] = s.endpoints[0];
 	s.n_webs = LOOP_WEBS_MAX;
 	memset(s.webs, 0, sizeof(s.webs));
 	for (i = 0; i < LOOP_WEBS_MAX; i++) {
@@ -350,13 +421,26 @@ static const struct row malformed[] = {
 	 "Endpoints is not"},
 	{"nine endpoints", "\"[::1]:7\"",
 	 "\"a\",\"b\",\"c\",\"d\",\"e\",\"f\",\"g\",\"h\"", "Endpoints is not"},
-	{"a fingerprint cut short", "-NCXC", "", "Fingerprints is not"},
+	{"a fingerprint cut short", "E-FJME-NLMJ-USJI-N2DU-2T6P-RKLT-NCXC", "",
+	 "Fingerprints is not"},
 	{"five fingerprints", "[\"" K1 "\"]",
 	 "[\"" K1 "\",\"" K1 "\",\"" K1 "\",\"" K1 "\",\"" K1 "\"]",
 	 "Fingerprints is not"},
 	{"fingerprints as object", "[\"" K1 "\"]", "{}", "Fingerprints is not"},
 	{"no fingerprints", "\"Fingerprints\":[\"" K1 "\"],", "",
 	 "a member is missing"},
+	{"an address as domain", "\"Web\":[", "\"Domain\":\"::1\",\"Web\":[",
+	 "Domain is not"},
+	{"a domain with a port", "\"Web\":[", "\"Domain\":\"a.b:1\",\"Web\":[",
+	 "Domain is not"},
+	{"discovered without a domain", "\"Web\":[",
+	 "\"Discovered\":[\"a:1\"],\"Web\":[", "without Domain"},
+	{"discovered as text", "\"Web\":[",
+	 "\"Domain\":\"a.b\",\"Discovered\":\"a:1\",\"Web\":[",
+	 "Discovered is not"},
+	{"discovered in vain", "\"Web\":[",
+	 "\"Domain\":\"a.b\",\"Discovered\":[\"a:0\"],\"Web\":[",
+	 "Discovered is not"},
 	{"a URL without https", "https://[::2]", "http://[::2]", "Web is not"},
 	{"five URLs", "\"" WEB "\"",
 	 "\"" WEB "\",\"" WEB "\",\"" WEB "\",\"" WEB "\"", "Web is not"},
@@ -911,6 +995,8 @@ int main(void)
 		CASE(a_document_may_know_no_networks),
 		CASE(a_document_is_written_as_it_was_read),
 		CASE(the_biggest_document_can_be_written_and_read),
+		CASE(a_domain_may_stand_in_the_place_of_endpoints),
+		CASE(what_a_domain_says_is_raised_alone),
 		CASE(a_malformed_document_is_refused),
 		CASE(no_part_of_a_document_is_a_document),
 		CASE(a_file_is_private_and_its_directory_too),
