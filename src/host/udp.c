@@ -10,7 +10,10 @@
 
 #include "host/addr.h"
 
-enum { FULL_WAIT_MS = 5 };
+enum {
+	FULL_WAIT_MS = 5,
+	STUN_ID_AT = 8,
+};
 
 void udp_init(struct udp *u)
 {
@@ -99,6 +102,8 @@ mpp_err udp_listen(struct udp *u, const mpp_addr *at, struct fault *f)
 	u->fd[u->n] = fd;
 	u->at[u->n] = *at;
 	u->at[u->n].socket = (uint8_t)u->n;
+	u->any[u->n] = addr_is_wildcard(at) &&
+		       source_want(fd, at->family == 6 ? AF_INET6 : AF_INET);
 	u->n++;
 	return MPP_OK;
 }
@@ -114,13 +119,18 @@ static void set_message(struct udp_batch *b, unsigned i, void *p, size_t len)
 	};
 }
 
-static int receive_some(struct udp *u, int fd)
+static int receive_some(struct udp *u, int fd, bool any)
 {
 	unsigned i;
 	int n;
 
-	for (i = 0; i < UDP_BATCH; i++)
+	for (i = 0; i < UDP_BATCH; i++) {
 		set_message(&u->in, i, u->data[i], sizeof(u->data[i]));
+		if (!any)
+			continue;
+		u->in.msgs[i].msg_hdr.msg_control = u->in.control[i];
+		u->in.msgs[i].msg_hdr.msg_controllen = SOURCE_CONTROL;
+	}
 	do {
 		n = recvmmsg(fd, u->in.msgs, UDP_BATCH, 0, NULL);
 	} while (n < 0 && errno == EINTR);
@@ -129,14 +139,27 @@ static int receive_some(struct udp *u, int fd)
 	return n;
 }
 
+static void note_asked(struct udp *u, struct mmsghdr *m, const uint8_t *data,
+		       const mpp_addr *from)
+{
+	struct udp_asked *a = &u->asked[u->n_asked % UDP_ASKED];
+
+	if (!stun_is((mpp_bytes){data, m->msg_len}))
+		return;
+	a->from = *from;
+	memcpy(a->id, data + STUN_ID_AT, sizeof(a->id));
+	source_read(&m->msg_hdr, &a->at);
+	u->n_asked++;
+}
+
 size_t udp_receive(struct udp *u, size_t i, udp_datagram_fn *fn, void *arg)
 {
-	const int n = receive_some(u, u->fd[i]);
+	const int n = receive_some(u, u->fd[i], u->any[i]);
 	mpp_addr from;
 	int k;
 
 	for (k = 0; k < n; k++) {
-		const struct mmsghdr *m = &u->in.msgs[k];
+		struct mmsghdr *m = &u->in.msgs[k];
 
 		u->count.received++;
 		if ((m->msg_hdr.msg_flags & MSG_TRUNC) != 0) {
@@ -146,16 +169,39 @@ size_t udp_receive(struct udp *u, size_t i, udp_datagram_fn *fn, void *arg)
 		if (!addr_from_sockaddr(&u->in.names[k], &from))
 			continue;
 		from.socket = (uint8_t)i;
+		if (u->any[i])
+			note_asked(u, m, u->data[k], &from);
 		fn(arg, (mpp_buf){u->data[k], sizeof(u->data[k]), m->msg_len},
 		   &from);
 	}
 	return n > 0 ? (size_t)n : 0;
 }
 
+/* What answers a request of STUN leaves from where that went. */
+static void put_source(struct udp *u, const mpp_datagram *d, unsigned n)
+{
+	const unsigned kept = u->n_asked < UDP_ASKED ? u->n_asked : UDP_ASKED;
+	unsigned i;
+
+	if (!stun_is((mpp_bytes){d->data, d->len}))
+		return;
+	for (i = 1; i <= kept; i++) {
+		const struct udp_asked *a =
+			&u->asked[(u->n_asked - i) % UDP_ASKED];
+
+		if (memcmp(a->id, d->data + STUN_ID_AT, sizeof(a->id)) != 0 ||
+		    memcmp(&a->from, &d->to, sizeof(d->to)) != 0)
+			continue;
+		source_put(&a->at, &u->out.msgs[n].msg_hdr, u->out.control[n]);
+		return;
+	}
+}
+
 /* The next datagrams of socket i, from *at on. */
-static unsigned gather(struct udp_batch *b, const mpp_outbox *out, size_t i,
+static unsigned gather(struct udp *u, const mpp_outbox *out, size_t i,
 		       size_t *at)
 {
+	struct udp_batch *b = &u->out;
 	unsigned n = 0;
 
 	for (; *at < out->n && n < UDP_BATCH; ++*at) {
@@ -166,6 +212,8 @@ static unsigned gather(struct udp_batch *b, const mpp_outbox *out, size_t i,
 		set_message(b, n, d->data, d->len);
 		b->msgs[n].msg_hdr.msg_namelen =
 			addr_to_sockaddr(&d->to, &b->names[n]);
+		if (u->any[i])
+			put_source(u, d, n);
 		n++;
 	}
 	return n;
@@ -216,7 +264,7 @@ void udp_send(struct udp *u, mpp_outbox *out)
 
 	for (i = 0; i < u->n && out->n > 0; i++) {
 		at = 0;
-		while ((n = gather(&u->out, out, i, &at)) > 0)
+		while ((n = gather(u, out, i, &at)) > 0)
 			send_batch(u, u->fd[i], n);
 	}
 	out->n = 0;

@@ -8,7 +8,9 @@
  *
  * Answers of a socket on a wildcard address leave from the address that the
  * kernel's routing prefers. On a machine with several addresses in one network
- * that need not be the one asked: there, listen on each address by name. */
+ * that need not be the one asked: there, listen on each address by name. Only
+ * answers of STUN leave from the address asked all the same: they go at once,
+ * and nothing else goes that way later. */
 #ifndef HOST_UDP_H
 #define HOST_UDP_H
 
@@ -18,10 +20,13 @@
 #include <mpp/rud.h>
 
 #include "host/fault.h"
+#include "host/source.h"
+#include "stun/stun.h"
 
 enum {
 	UDP_SOCKETS_MAX = 16,
 	UDP_BATCH = 64,
+	UDP_ASKED = 256,
 	UDP_BUFFER = 4 << 20, /* asked of the kernel, which may give less */
 };
 
@@ -39,12 +44,23 @@ struct udp_batch {
 	struct mmsghdr msgs[UDP_BATCH];
 	struct iovec iov[UDP_BATCH];
 	struct sockaddr_storage names[UDP_BATCH];
+	_Alignas(struct cmsghdr) uint8_t control[UDP_BATCH][SOURCE_CONTROL];
+};
+
+/* Who asked which address of ours by STUN. */
+struct udp_asked {
+	mpp_addr from;
+	uint8_t id[STUN_ID_LEN]; /* of the transaction */
+	struct source at;
 };
 
 struct udp {
 	int fd[UDP_SOCKETS_MAX];
 	mpp_addr at[UDP_SOCKETS_MAX];
+	bool any[UDP_SOCKETS_MAX]; /* it has the wildcard address */
 	size_t n;
+	struct udp_asked asked[UDP_ASKED]; /* the newest, a ring */
+	unsigned n_asked;                  /* so often */
 	struct udp_counters count;
 	/* One batch each way, used again and again; apart, because what one
 	 * datagram causes may be sent while the next ones wait. */

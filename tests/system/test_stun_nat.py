@@ -65,6 +65,36 @@ def behaviour(said, what):
     return found[0]
 
 
+# Ask each address from one socket; print which one answered.
+ASK_EACH = """
+import socket, sys
+sys.path.insert(0, sys.argv[1])
+import stun_peer as stun
+asked = sys.argv[3:]
+family = socket.AF_INET6 if ":" in asked[0] else socket.AF_INET
+with socket.socket(family, socket.SOCK_DGRAM) as s:
+    s.settimeout(50)
+    for n, host in enumerate(asked):
+        s.sendto(stun.message(stun.REQUEST, bytes([n] * 12)),
+                 (host, int(sys.argv[2])))
+    for _ in asked:
+        data, source = s.recvfrom(2048)
+        print(asked[data[8]], source[0])
+"""
+
+
+@pytest.mark.parametrize("asked", [(SERVER, SERVER2), (SERVER6, SERVER6_2)])
+def test_wildcards_answer_from_the_address_asked(folder, asked):
+    with Nat("none") as nat:
+        service = Service(folder, nat, alternate=False)
+        service.write_config(listen=f"0.0.0.0:{PORT} [::]:{PORT}",
+                             service="endpoint = localhost")
+        with service:
+            said = ask(nat, sys.executable, "-c", ASK_EACH,
+                       ROOT / "tests" / "interop", PORT, *asked)
+    assert sorted(said.split("\n")[:-1]) == [f"{at} {at}" for at in asked]
+
+
 KINDS = pytest.mark.parametrize("kind,mapping,filtering", [
     ("full-cone", INDEPENDENT, INDEPENDENT),
     ("address-restricted", INDEPENDENT, ADDRESS),

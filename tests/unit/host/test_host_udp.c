@@ -204,6 +204,90 @@ static void test_sends_from_the_named_socket(void **state)
 	assert_int_equal(close(p4.fd) | close(p6.fd), 0);
 }
 
+static void send_to(const struct peer *p, const mpp_addr *to, const void *data,
+		    size_t len)
+{
+	struct sockaddr_storage sa;
+	const socklen_t n = addr_to_sockaddr(to, &sa);
+
+	assert_int_equal(sendto(p->fd, data, len, 0, (struct sockaddr *)&sa, n),
+			 len);
+}
+
+/* The address that it comes from. */
+static mpp_addr came_from(const struct peer *p)
+{
+	struct sockaddr_storage sa;
+	socklen_t len = sizeof(sa);
+	struct pollfd w = {.fd = p->fd, .events = POLLIN};
+	uint8_t data[64];
+	mpp_addr from;
+
+	assert_int_equal(poll(&w, 1, 5000), 1);
+	assert_true(recvfrom(p->fd, data, sizeof(data), 0,
+			     (struct sockaddr *)&sa, &len) > 0);
+	assert_true(addr_from_sockaddr(&sa, &from));
+	return from;
+}
+
+static void answer_the_same(void *arg, mpp_buf in, const mpp_addr *from)
+{
+	mpp_datagram *d = &out.slots[out.n++];
+
+	(void)arg;
+	d->to = *from;
+	d->len = (uint16_t)in.len;
+	memcpy(d->data, in.p, in.len);
+}
+
+/* One asks several of our addresses at once, on a socket of the wildcard; what
+ * is not STUN leaves from where the routes say. */
+static void test_stun_leaves_from_the_address_asked(void **state)
+{
+	static const char *const asked[] = {"127.0.0.7", "127.0.0.9",
+					    "127.0.0.1"};
+	uint8_t request[20] = {0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42};
+	const size_t i = listen_on("0.0.0.0");
+	mpp_addr to[3], from;
+	struct peer p;
+	uint32_t n;
+	uint8_t k;
+
+	(void)state;
+	peer_open(&p, "127.0.0.1");
+	for (k = 0; k < 3; k++) {
+		assert_null(addr_wrong(asked[k], &to[k]));
+		to[k].port = udp.at[i].port;
+		request[19] = k;
+		send_to(&p, &to[k], request, sizeof(request));
+	}
+	request[4] = 0;
+	send_to(&p, &to[0], request, sizeof(request));
+	wait_readable(i);
+	assert_int_equal(udp_receive(&udp, i, answer_the_same, NULL), 4);
+	udp_send(&udp, &out);
+	assert_int_equal(udp.count.sent, 4);
+	for (k = 0; k < 3; k++) {
+		from = came_from(&p);
+		assert_memory_equal(from.ip, to[k].ip, 4);
+		assert_int_equal(from.port, to[k].port);
+	}
+	from = came_from(&p);
+	assert_memory_equal(from.ip, to[2].ip, 4);
+	/* More often than is remembered. */
+	for (n = 0; n < UDP_ASKED + 50; n++) {
+		request[4] = 0x21;
+		memcpy(request + 16, &n, sizeof(n));
+		send_to(&p, &to[1], request, sizeof(request));
+		wait_readable(i);
+		(void)udp_receive(&udp, i, answer_the_same, NULL);
+		udp_send(&udp, &out);
+		from = came_from(&p);
+		assert_memory_equal(from.ip, to[1].ip, 4);
+	}
+	assert_int_equal(close(p.fd), 0);
+}
+
 /* Destinations that the kernel refuses: port 0, and a broadcast address
  * without permission. What stands before, between and behind them goes out. */
 static void test_bad_destinations_do_not_hold_up_others(void **state)
@@ -360,6 +444,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		ONE(test_receives_in_batches),
 		ONE(test_sends_from_the_named_socket),
+		ONE(test_stun_leaves_from_the_address_asked),
 		ONE(test_bad_destinations_do_not_hold_up_others),
 		ONE(test_what_is_too_long_is_dropped),
 		ONE(test_an_empty_datagram_is_one),
