@@ -46,6 +46,8 @@ struct told {
 	char text[129];
 	uint32_t request;
 	mpp_addr endpoint;
+	size_t dns_len; /* of the answer of a resolver */
+	uint64_t dns_sum;
 };
 
 struct world_device {
@@ -87,6 +89,10 @@ struct world {
 	uint64_t sent, lost, duplicated, reordered;
 	uint64_t to_service_bytes, to_device_bytes;
 	bool service_down;
+	/* Called when the service may have names to resolve, and at that time;
+	 * or NULL. */
+	void (*resolver)(struct world *w, mpp_outbox *out);
+	uint64_t resolver_at;
 	int (*drop)(struct world *w, const struct flying *f); /* or NULL */
 	void (*answers)(
 		struct world *w); /* takes what waited by HTTP, or NULL */
@@ -227,6 +233,26 @@ static inline void world_connect(struct world *w, int i)
 	mpp_client_connect(d->c, world_now(w));
 }
 
+static inline uint64_t world_sum(const uint8_t *p, size_t n)
+{
+	uint64_t h = UINT64_C(0xcbf29ce484222325);
+
+	while (n-- > 0)
+		h = (h ^ *p++) * UINT64_C(0x100000001b3);
+	return h;
+}
+
+static inline void world_tell_dns(struct told *t, const mpp_client_event *ev)
+{
+	static uint8_t room[MPP_DNS_ANSWER_MAX];
+	mpp_buf dns = {room, sizeof(room), 0};
+
+	if (ev->kind != MPP_EV_RESPONSE || mpp_client_dns(ev, &dns) != MPP_OK)
+		return;
+	t->dns_len = dns.len;
+	t->dns_sum = world_sum(dns.p, dns.len);
+}
+
 static inline void world_tell(struct world_device *d,
 			      const mpp_client_event *ev, uint64_t now)
 {
@@ -246,6 +272,7 @@ static inline void world_tell(struct world_device *d,
 	t->request = ev->request;
 	t->endpoint = ev->endpoint;
 	t->at = now;
+	world_tell_dns(t, ev);
 	if (ev->text.len != 0)
 		memcpy(t->text, ev->text.p, ev->text.len);
 	while (n < 8 && mpp_client_store_next(ev, &cursor, &scratch, &st)) {
@@ -391,6 +418,10 @@ static inline void world_service(struct world *w)
 	if (w->service_down)
 		return;
 	world_commits(w);
+	if (w->resolver != NULL) {
+		w->resolver(w, &out);
+		world_outbox(w, &out);
+	}
 	do {
 		out.n = 0;
 		mpp_service_poll(w->s, world_now(w), &out);
@@ -465,6 +496,8 @@ static inline uint64_t world_next(const struct world *w)
 	if (!w->service_down) {
 		t = mpp_service_deadline(w->s).us;
 		at = t < at ? t : at;
+		if (w->resolver != NULL && w->resolver_at < at)
+			at = w->resolver_at;
 		if (w->commit_id != 0 && !w->store_stalls)
 			at = w->commit_at < at ? w->commit_at : at;
 	}

@@ -345,6 +345,27 @@ MPP_MUSTCHECK mpp_err mpp_client_publish(mpp_client *c,
 					 const mpp_store_status *stores,
 					 size_t n, mpp_instant now,
 					 uint32_t *request);
+/** Longest DNS query that mpp_client_resolve() takes, and longest answer. */
+enum { MPP_DNS_QUERY_MAX = 512, MPP_DNS_ANSWER_MAX = 16384 };
+
+/** Have the service resolve a name (docs/protocol.md section 17): a DNS query
+ * message (RFC 1035, one question, recursion desired) goes there over the
+ * connection, so that nobody on the way sees what is asked, and comes back as
+ * a DNS message with the same id, which mpp_client_dns() gets from the
+ * MPP_EV_RESPONSE. Up to 8 are asked at a time, and their answers come in any
+ * order. One that nobody answers ends after 15 s with MPP_STATUS_TIMEOUT. Its
+ * own errors: MPP_ERR_INVALID, the query has less than 12 octets;
+ * MPP_ERR_NOSPACE, more than MPP_DNS_QUERY_MAX. @param query borrowed */
+MPP_MUSTCHECK mpp_err mpp_client_resolve(mpp_client *c, mpp_bytes query,
+					 mpp_instant now, uint32_t *request);
+
+/** The DNS message of such an answer, appended to @p dns, which has room for
+ * MPP_DNS_ANSWER_MAX octets or more.
+ * @retval MPP_ERR_NOTFOUND there is none: the event's status says why
+ * @retval MPP_ERR_NOSPACE, MPP_ERR_SYNTAX the service does not keep to the
+ *   protocol */
+MPP_MUSTCHECK mpp_err mpp_client_dns(const mpp_client_event *ev, mpp_buf *dns);
+
 /** Say goodbye: the next mpp_client_send() gives a Close; MPP_EV_CLOSED. */
 void mpp_client_close(mpp_client *c, mpp_instant now);
 

@@ -23,6 +23,7 @@ extern "C" {
 #endif
 
 #define MPP_NO_SNAPSHOTS UINT32_MAX
+#define MPP_NO_RESOLVES UINT32_MAX
 
 /** Every limit and its cost in bytes of memory, reserved at start (see
  * mpp_service_size()). Zero members take the default in brackets. */
@@ -38,7 +39,7 @@ typedef struct mpp_service_config {
 				       path [256]: 32 each */
 	uint32_t held;         /**< requests by HTTP that wait for their answer
 				       [256]: 356 each */
-	uint32_t devices;      /**< enrolled keys [1024]: 264 each */
+	uint32_t devices;      /**< enrolled keys [1024]: 272 each */
 	uint32_t accounts;     /**< [256]: 344 each */
 	uint32_t stores;       /**< store entries of all accounts and
 				       changes on their way [4096]: 176 each */
@@ -66,8 +67,14 @@ typedef struct mpp_service_config {
 	uint32_t handshakes; /**< of an instance in a minute [6], at most
 				     10000; unconfirmed ones of a device: four
 				     times as many */
-	uint32_t requests_per_s;    /**< of a device [20], at most 1000, */
-	uint32_t request_burst;     /**< so many at once [40] */
+	uint32_t requests_per_s; /**< of a device [20], at most 1000, */
+	uint32_t request_burst;  /**< so many at once [40] */
+	uint32_t resolves;   /**< names that are being resolved [256], at most
+				   10000: 576 each; MPP_NO_RESOLVES: none are */
+	uint32_t resolve_ms; /**< most time for one [6000] */
+	uint32_t resolves_per_device; /**< of them at a time [8], at most 64, */
+	uint32_t resolves_per_s;    /**< and new ones [10], at most 1000; twice
+					   as many at once */
 	uint32_t instances_allowed; /**< live at once with one device key
 					 without an alarm [1], at most 4 */
 	uint32_t stun_address;      /**< STUN requests of an address that are
@@ -207,6 +214,26 @@ void mpp_service_poll(mpp_service *s, mpp_instant now, mpp_outbox *out);
 
 /** When mpp_service_poll() is next due, or MPP_TIME_NEVER. */
 mpp_time mpp_service_deadline(const mpp_service *s);
+
+/** A name that the host is to resolve for a device (docs/protocol.md section
+ * 17). */
+typedef struct mpp_resolve {
+	uint32_t id;     /**< names it; not 0 */
+	mpp_bytes query; /**< 12 to 512 octets that are to be a DNS query and
+			      need not be one; lent until the next call */
+} mpp_resolve;
+
+/** The next name to resolve; after mpp_service_receive(). Each is handed out
+ * once, and answered by mpp_service_resolved(); later than resolve_ms after it
+ * came nobody waits for it any more. @return false when there is none */
+bool mpp_service_next_resolve(mpp_service *s, mpp_resolve *out);
+
+/** What came of it. The answer goes to @p out: send it, and call
+ * mpp_service_poll(). When nobody waits any more nothing is done.
+ * @param answer  borrowed: a DNS message of 12 to 16384 octets; anything else
+ *   (such as none): the host could not ask, the device is told to come later */
+void mpp_service_resolved(mpp_service *s, uint32_t id, mpp_bytes answer,
+			  mpp_instant now, mpp_outbox *out);
 
 /** A batch for the store (src/store/store.h). */
 typedef struct mpp_commit {
@@ -448,6 +475,11 @@ MPP_MUSTCHECK mpp_err mpp_service_fingerprint(const mpp_service *s, int suite,
 	X(offline, "devices gone offline")                          \
 	X(requests, "requests answered")                            \
 	X(too_many, "of these, told to come later")                 \
+	X(resolves, "names resolved for devices: asked")            \
+	X(resolves_answered, "of these, answered")                  \
+	X(resolves_late, "of these, given up: no answer in time")   \
+	X(resolves_limited, "not asked: too many of this device")   \
+	X(resolves_full, "not asked: too many of all devices")      \
 	X(clone_alarms, "device keys that seem to be copied")       \
 	X(malformed, "requests that could not be read")             \
 	X(publications, "publications made durable")                \
@@ -485,7 +517,8 @@ const mpp_service_counters *mpp_service_count(const mpp_service *s);
 	X(invitations)       \
 	X(operations)        \
 	X(snapshots)         \
-	X(held)
+	X(held)              \
+	X(resolves)
 
 typedef struct mpp_pool_info {
 	const char *name;

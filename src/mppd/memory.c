@@ -19,6 +19,7 @@ mpp_service_config memory_config(const struct conf *c)
 					       : MPP_NO_SNAPSHOTS,
 		.probes = (uint32_t)c->probes,
 		.held = (uint32_t)c->held,
+		.resolves = MPP_NO_RESOLVES,
 		.devices = (uint32_t)c->devices,
 		.accounts = (uint32_t)c->accounts,
 		.stores = (uint32_t)c->stores,

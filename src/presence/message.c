@@ -11,6 +11,7 @@ enum kind {
 	KIND_UINT = 1,
 	KIND_BOOL,
 	KIND_DATA,
+	KIND_BLOB,
 	KIND_TEXT,
 	KIND_TIME,
 	KIND_ENDPOINT,
@@ -237,6 +238,12 @@ static mpp_err get_field(mpp_json_reader *r, const mpp_json_item *it,
 		return MPP_OK;
 	case KIND_DATA:
 		return get_data(it, at, sizeof(m->bitmask), &len);
+	case KIND_BLOB:
+		if (it->kind != MPP_JSON_DATA &&
+		    !(is_text(it) && it->text.quoted))
+			return MPP_ERR_TYPE;
+		*(mpp_json_text *)at = it->text;
+		return MPP_OK;
 	case KIND_TEXT:
 		if (!is_text(it))
 			return MPP_ERR_TYPE;
@@ -343,6 +350,16 @@ mpp_err msg_decode(mpp_bytes in, struct msg *out, mpp_bytes *rest)
 	if (err == MPP_OK)
 		*rest = mpp_json_rest(&r);
 	return err;
+}
+
+mpp_err msg_blob(const mpp_json_text *member, mpp_buf *out)
+{
+	const mpp_json_item it = {
+		.kind = member->quoted ? MPP_JSON_STRING : MPP_JSON_DATA,
+		.text = *member,
+	};
+
+	return mpp_json_data_copy(&it, out);
 }
 
 bool msg_next_name(struct msg_list *list, mpp_buf *scratch, mpp_bytes *name)

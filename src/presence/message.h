@@ -49,7 +49,8 @@ struct msg {
 	uint8_t bitmask[4];
 	mpp_addr endpoint;
 	mpp_json_text account, description;
-	struct msg_list stores;       /* of names */
+	mpp_json_text dns_request, dns_response; /* for msg_blob() */
+	struct msg_list stores;                  /* of names */
 	struct msg_list store_status; /* of {Store, Index, Digest?} */
 	struct msg_list skipped;      /* of names */
 	struct msg_list token;        /* for msg_token() */
@@ -78,6 +79,10 @@ bool msg_next_store(struct msg_list *list, mpp_buf *scratch,
  * *at is 0 for the first, and moves on. */
 bool msg_store_at(mpp_bytes message, size_t *at, mpp_buf *scratch,
 		  mpp_store_status *out);
+
+/* The octets of a binary member, appended. Errors: NOSPACE, SYNTAX (not
+ * base64url). */
+MPP_MUSTCHECK mpp_err msg_blob(const mpp_json_text *member, mpp_buf *out);
 
 /* The member Token; the token is appended. Errors: MISSING (there is none),
  * NOSPACE, SYNTAX (not base64url), RANGE (empty, or a secret of another

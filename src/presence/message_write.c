@@ -30,6 +30,8 @@ enum msg_type msg_response_type(enum msg_type request)
 		return MSG_ENDPOINT_RESPONSE;
 	if (request == MSG_PUBLISH_REQUEST)
 		return MSG_PUBLISH_RESPONSE;
+	if (request == MSG_RESOLVE_REQUEST)
+		return MSG_RESOLVE_RESPONSE;
 	return MSG_ERROR;
 }
 

@@ -28,8 +28,9 @@
 enum {
 	INSTANCES = 4, /* per device */
 	STORE_NUMBERS = 128,
-	TOKEN_KEYS = 16, /* number 0 is the service's own */
-	HASH_LOAD = 2,   /* buckets per record, at least 1 */
+	TOKEN_KEYS = 16,         /* number 0 is the service's own */
+	HASH_LOAD = 2,           /* buckets per record, at least 1 */
+	RESOLVE_QUERY_MAX = 512, /* octets of a DnsRequest */
 };
 
 /* An account's store, or a change of one that waits for the disk. */
@@ -98,7 +99,8 @@ struct device {
 	uint8_t rights;
 	uint8_t alarms;       /* bits of mpp_alarm_kind */
 	uint32_t opened_ms;   /* bucket of unconfirmed handshakes, */
-	uint32_t requests_ms; /* and of requests */
+	uint32_t requests_ms; /* and of requests, */
+	uint32_t resolves_ms; /* and of names to be resolved */
 	uint8_t key[MPP_DH_MAX];
 	uint64_t udf_head;   /* first digits of its UDF; 0: not computed */
 	uint64_t revoked_ms; /* tokens issued until then are dead */
@@ -255,6 +257,21 @@ struct waiting_probe {
 	bool json;
 };
 
+/* Beside a binding while the host resolves a name for its device. */
+struct resolve {
+	uint32_t link;
+	uint32_t hash_next;
+	uint32_t prev, next; /* by deadline */
+	uint32_t id;         /* the host's name for it; 0: free */
+	uint32_t binding;
+	uint32_t serial; /* of the request */
+	uint64_t due_us; /* monotonic: it is given up */
+	mpp_addr from;   /* where the request came from */
+	bool json;
+	uint16_t len; /* of the query */
+	uint8_t query[RESOLVE_QUERY_MAX];
+};
+
 /* A token key that this service opens with: what is durable of it. */
 struct token_mark {
 	bool on;
@@ -269,9 +286,10 @@ struct hash {
 
 struct presence {
 	struct pool accounts, devices, entries, invitations, bindings, halves;
-	struct pool trials, snapshots, probes;
+	struct pool trials, snapshots, probes, resolves;
 	struct hash by_name, by_key, by_secret;
-	struct heap due; /* bindings by deadline */
+	struct hash by_binding; /* resolves */
+	struct heap due;        /* bindings by deadline */
 	uint32_t hash_seed;
 	uint32_t uses;      /* counts confirmations, for instance.used */
 	uint32_t enrolling; /* in all accounts */
@@ -316,6 +334,10 @@ static inline struct waiting_probe *probe_at(const struct presence *p,
 					     uint32_t i)
 {
 	return pool_at(&p->probes, i);
+}
+static inline struct resolve *resolve_at(const struct presence *p, uint32_t i)
+{
+	return pool_at(&p->resolves, i);
 }
 static inline struct invitation *invitation_at(const struct presence *p,
 					       uint32_t i)

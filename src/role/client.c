@@ -339,6 +339,7 @@ void client_done(struct mpp_client *c)
 	memset(c->web.posts, 0, sizeof(c->web.posts));
 	mem_wipe(c->attempts, sizeof(c->attempts));
 	mem_wipe(c->links, sizeof(c->links));
+	mem_wipe(c->resolves, sizeof(c->resolves));
 	c->attempt_at = MPP_TIME_NEVER;
 }
 
@@ -484,9 +485,10 @@ void mpp_client_tick(mpp_client *c, mpp_instant now)
 		client_restart_next(c, now.mono);
 	age_keys(c, now.mono);
 	client_web_tick(c, now.mono);
+	client_resolve_tick(c, now.mono);
 	if (!client_serving(c))
 		return;
-	if (unanswered(c, now.mono)) {
+	if (unanswered(c, now.mono) || client_resolve_unheard(c, now.mono)) {
 		if (!client_web_takes(c, now.mono))
 			client_lose(c, now.mono);
 		return;
@@ -504,11 +506,12 @@ mpp_time mpp_client_deadline(const mpp_client *c)
 	mpp_time data = client_send_deadline(c);
 
 	mpp_time web = client_web_deadline(c);
+	const mpp_time names = client_resolve_ends(c);
 
 	if (c->closing)
 		return (mpp_time){0};
 	if (c->web.on)
-		return web;
+		return names.us < web.us ? names : web;
 	if (data.us < at.us)
 		at = data;
 	return web.us < at.us ? web : at;

@@ -8,6 +8,7 @@
  *   client_send.c     data packets to the service
  *   client_stream.c   identifiers, and another network
  *   client_keepalive.c  how long it may be silent
+ *   client_resolve.c  names that the service resolves
  *   client_network.c  what is remembered of that, network by network
  *   client_web.c      the Web Service, where UDP does not get through
  *
@@ -31,6 +32,7 @@ enum {
 	EVENTS = 8,
 	EVENTS_SPARE = 3, /* kept free for what is not a publication */
 	REQUESTS = 4,
+	RESOLVES = 8,      /* names asked for at a time */
 	WINDOW_WORDS = 16, /* 1024 indexes */
 	COOKIE_MAX = 128,
 	PIN_TEXT_MAX = MPP_UDF_TEXT_MAX,
@@ -126,6 +128,19 @@ struct request_slot {
 	uint32_t probe_ms; /* heartbeat: when to answer it; 0: at once */
 	uint16_t len;      /* publish: its members, encoded */
 	uint8_t body[PACKET_PLAIN_MAX];
+};
+
+/* A name that the service is to resolve. Several are under way at a time. */
+struct resolve_slot {
+	uint32_t number; /* what the application knows it by; 0: free */
+	uint32_t serial; /* on the wire; 0: not sent yet */
+	uint32_t index;  /* low bits of its newest datagram */
+	unsigned tries;
+	mpp_time first, sent;
+	mpp_time at;   /* serial 0: not before */
+	mpp_time ends; /* it is given up */
+	uint16_t len;
+	uint8_t query[MPP_DNS_QUERY_MAX];
 };
 
 struct event_slot {
@@ -253,8 +268,9 @@ struct mpp_client {
 
 	uint64_t held;                          /* publication serial */
 	struct request_slot requests[REQUESTS]; /* [0] is under way */
-	uint32_t numbers;                       /* given to the application */
-	mpp_time moved; /* last reconnect for a new endpoint */
+	struct resolve_slot resolves[RESOLVES];
+	uint32_t numbers; /* given to the application */
+	mpp_time moved;   /* last reconnect for a new endpoint */
 	bool closing;
 	bool told_key; /* KEY_CHANGED was given */
 	bool lost;     /* LOST was given */
@@ -398,6 +414,10 @@ void client_put_request(const struct mpp_client *c, mpp_json_writer *w,
 struct request_slot *client_queue(struct mpp_client *c, enum msg_type type);
 /* A heartbeat, which may ask for a probe of the path. */
 void client_heartbeat(struct mpp_client *c, mpp_time now);
+/* Seal a packet of the n octets at out->p + PACKET_HEAD, which begin with an
+ * extension list. Counts as speaking. */
+MPP_MUSTCHECK mpp_err client_send_resolve(struct mpp_client *c, mpp_time now,
+					  size_t n, mpp_buf *out);
 /* The request under way is over; the next one moves up. */
 void client_dequeue(struct mpp_client *c);
 /* Packets, one each. */
@@ -442,5 +462,23 @@ mpp_time client_web_deadline(const struct mpp_client *c);
 /* What finds out if UDP is back. AGAIN: nothing now. */
 MPP_MUSTCHECK mpp_err client_web_try(struct mpp_client *c, mpp_time now,
 				     mpp_buf *out);
+
+/* ---- client_resolve.c ---- */
+/* When the next question is to be sent on the connection that serves. */
+mpp_time client_resolve_at(const struct mpp_client *c);
+MPP_MUSTCHECK mpp_err client_resolve_send(struct mpp_client *c, mpp_instant now,
+					  mpp_buf *out);
+/* c->msg came over the connection that serves: is it the answer to a question?
+ */
+bool client_resolve_take(struct mpp_client *c, mpp_bytes message, mpp_time now);
+/* A packet acknowledges this one: a sample, if it asked something. */
+void client_resolve_acked(struct mpp_client *c, uint32_t index, mpp_time now);
+/* Another connection: they are asked again there. */
+void client_resolve_again(struct mpp_client *c);
+/* Give up what took too long; and when that is. */
+void client_resolve_tick(struct mpp_client *c, mpp_time now);
+mpp_time client_resolve_ends(const struct mpp_client *c);
+/* Is nothing heard, though something was asked again and again? */
+bool client_resolve_unheard(const struct mpp_client *c, mpp_time now);
 
 #endif

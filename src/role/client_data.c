@@ -255,19 +255,30 @@ static void take_late(struct mpp_client *c, mpp_time now)
 		client_heartbeat(c, now);
 }
 
+/* Answers that are not to the request under way: to the Status that waits by
+ * HTTP, whose next one acknowledges what it brought, and to names. */
+static bool take_other(struct mpp_client *c, struct link *l, mpp_bytes message,
+		       mpp_time now)
+{
+	if (l != link_cur(c))
+		return false;
+	if (!client_web_polled(c, l, now))
+		return client_resolve_take(c, message, now);
+	client_ticket_keep(c);
+	if (c->msg.status < 300 && take_serial(c)) {
+		client_web_news(c);
+		give_publication(c, message);
+	}
+	return true;
+}
+
 static void take_message(struct mpp_client *c, struct link *l,
 			 mpp_bytes message, mpp_instant now)
 {
 	uint64_t held = c->held;
 
-	if (l == link_cur(c) && client_web_polled(c, l, now.mono)) {
-		client_ticket_keep(c);
-		if (c->msg.status < 300 && take_serial(c)) {
-			client_web_news(c);
-			give_publication(c, message);
-		}
-		return; /* the next one acknowledges it */
-	}
+	if (take_other(c, l, message, now.mono))
+		return;
 	switch (c->msg.type) {
 	case MSG_NOTIFY:
 		if (l == link_cur(c))
@@ -287,6 +298,7 @@ static void take_message(struct mpp_client *c, struct link *l,
 	case MSG_STATUS:
 	case MSG_ENDPOINT_RESPONSE:
 	case MSG_PUBLISH_RESPONSE:
+	case MSG_RESOLVE_RESPONSE:
 	case MSG_ERROR:
 		if (answers_request(c)) {
 			if (!told_to_wait(c, now.mono))
@@ -303,6 +315,7 @@ static void take_message(struct mpp_client *c, struct link *l,
 	case MSG_HEARTBEAT:
 	case MSG_ENDPOINT_REQUEST:
 	case MSG_PUBLISH_REQUEST:
+	case MSG_RESOLVE_REQUEST:
 	case MSG_ACKNOWLEDGE:
 	case MSG_UNKNOWN:
 	case MSG_TYPES:
@@ -323,6 +336,8 @@ static void sample(struct mpp_client *c, struct link *l,
 	if ((h->flags & FLAG_ACK) != 0 && r->type != MSG_NONE &&
 	    r->serial != 0 && r->index == h->ack_index)
 		rtt_sample(&l->rtt, now.us - r->sent.us);
+	else if ((h->flags & FLAG_ACK) != 0 && l == link_cur(c))
+		client_resolve_acked(c, h->ack_index, now);
 }
 
 void client_confirmed(struct mpp_client *c, mpp_instant now)
@@ -344,6 +359,7 @@ void client_confirmed(struct mpp_client *c, mpp_instant now)
 	/* Requests that were under way start again here. */
 	for (i = 0; i < REQUESTS; i++)
 		c->requests[i].serial = 0;
+	client_resolve_again(c);
 	memset(&c->msg, 0, sizeof(c->msg));
 	if (first.len != 0 && msg_decode(first, &c->msg, &rest) != MPP_OK)
 		memset(&c->msg, 0, sizeof(c->msg));

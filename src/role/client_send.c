@@ -255,6 +255,17 @@ mpp_err client_send_request(struct mpp_client *c, mpp_time now, mpp_buf *out)
 	return send_message(c, l, r, 0, out);
 }
 
+mpp_err client_send_resolve(struct mpp_client *c, mpp_time now, size_t n,
+			    mpp_buf *out)
+{
+	struct link *l = link_cur(c);
+
+	l->announce = false;
+	l->spoke = now;
+	keepalive_spoke(&c->keepalive);
+	return finish(c, l, n, 0, out);
+}
+
 /* When an acknowledgement must go out, if nothing else does before. */
 static mpp_time ack_at(const struct link *l)
 {
@@ -269,7 +280,8 @@ static bool speaks(const struct mpp_client *c, mpp_time now)
 	const struct link *l = &c->links[c->cur];
 
 	return l->n_challenges != 0 || time_due(ack_at(l), now) ||
-	       (client_serving(c) && time_due(request_at(c), now));
+	       (client_serving(c) && (time_due(request_at(c), now) ||
+				      time_due(client_resolve_at(c), now)));
 }
 
 /* No identifier is left, so a new connection is made for new ones. */
@@ -321,6 +333,8 @@ mpp_err client_send_data(struct mpp_client *c, mpp_instant now, mpp_buf *out)
 		return client_send_response(c, now.mono, out);
 	if (client_serving(c) && time_due(request_at(c), now.mono))
 		return client_send_request(c, now.mono, out);
+	if (client_serving(c) && time_due(client_resolve_at(c), now.mono))
+		return client_resolve_send(c, now, out);
 	spoke(c, now.mono);
 	return send_acknowledge(c, l, c->held, 0, out);
 }
@@ -340,6 +354,7 @@ static mpp_time serving_deadline(const struct mpp_client *c)
 		at = request_at(c);
 	else
 		at = keepalive_deadline(&c->keepalive, l->spoke);
+	at = earlier(at, client_resolve_at(c));
 	return c->state == CLIENT_CONNECTED ? earlier(at, l->renew) : at;
 }
 
@@ -364,5 +379,5 @@ mpp_time client_send_deadline(const struct mpp_client *c)
 	}
 	if (client_serving(c))
 		at = earlier(at, serving_deadline(c));
-	return at;
+	return earlier(at, client_resolve_ends(c));
 }

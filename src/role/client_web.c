@@ -103,6 +103,7 @@ static void ask_again(struct mpp_client *c, mpp_time now)
 	struct request_slot *r = &c->requests[0];
 	struct link *l = link_cur(c);
 
+	client_resolve_again(c);
 	l->rtt = (struct rtt){0, 0};
 	l->n_challenges = 0;
 	l->elsewhere.us = 0;
@@ -494,6 +495,16 @@ static mpp_time held_at(const struct mpp_client *c)
 	return latest(l->ack_due ? at_once : l->ack_at, c->web.again);
 }
 
+/* Names are asked one after the other here. */
+static mpp_time resolve_at(const struct mpp_client *c)
+{
+	const mpp_time at = client_resolve_at(c);
+
+	return at.us == MPP_TIME_NEVER.us || !client_serving(c)
+		       ? MPP_TIME_NEVER
+		       : latest(at, c->web.again);
+}
+
 static mpp_time attempt_at(const struct mpp_client *c)
 {
 	const mpp_time at = client_attempt_deadline(c);
@@ -550,6 +561,7 @@ mpp_time client_web_deadline(const struct mpp_client *c)
 	if (w->posts[POST_ASK] != 0)
 		return earliest(at, w->posts_until[POST_ASK]);
 	at = earliest(at, earliest(attempt_at(c), confirm_at(c)));
+	at = earliest(at, resolve_at(c));
 	return earliest(at, earliest(request_at(c), held_at(c)));
 }
 
@@ -565,6 +577,8 @@ static mpp_err ask(struct mpp_client *c, mpp_instant now, mpp_buf *out)
 		return client_send_request(c, now.mono, out);
 	if (time_due(held_at(c), now.mono))
 		return client_send_held(c, out);
+	if (time_due(resolve_at(c), now.mono))
+		return client_resolve_send(c, now, out);
 	return time_due(attempt_at(c), now.mono) ? client_attempt(c, now, out)
 						 : MPP_ERR_AGAIN;
 }

@@ -52,9 +52,11 @@ static void cut_all(struct cut *c, struct mpp_service *s,
 	cut_pool(c, &p->trials, sizeof(struct trial), k->paths);
 	cut_pool(c, &p->snapshots, sizeof(struct snapshot), k->snapshots);
 	cut_pool(c, &p->probes, sizeof(struct waiting_probe), k->probes);
+	cut_pool(c, &p->resolves, sizeof(struct resolve), k->resolves);
 	cut_hash(c, &p->by_name, k->accounts);
 	cut_hash(c, &p->by_key, k->devices);
 	cut_hash(c, &p->by_secret, k->invitations);
+	cut_hash(c, &p->by_binding, k->resolves);
 	p->due.e = cut(c, sizeof(*p->due.e), k->bindings);
 	p->due.where = cut(c, sizeof(*p->due.where), k->bindings);
 	s->waiting.at = cut(c, sizeof(struct change), k->operations);
@@ -111,6 +113,12 @@ static mpp_service_config effective(const mpp_service_config *config)
 	set_default(&k.handshakes, 6);
 	set_default(&k.requests_per_s, 20);
 	set_default(&k.request_burst, 40);
+	set_default(&k.resolves, 256);
+	if (k.resolves == MPP_NO_RESOLVES)
+		k.resolves = 0;
+	set_default(&k.resolve_ms, 6000);
+	set_default(&k.resolves_per_device, 8);
+	set_default(&k.resolves_per_s, 10);
 	set_default(&k.instances_allowed, 1);
 	set_default(&k.stun_address, 50);
 	set_default(&k.stun_prefix, 5000);
@@ -136,9 +144,10 @@ static bool possible(const mpp_service_config *k)
 	       k->renew_packets <= (1u << 30) && k->dh25519_us <= 1000000 &&
 	       k->dh448_us <= 1000000 && k->dh_percent <= 100 &&
 	       k->handshakes <= 10000 && k->requests_per_s <= 1000 &&
-	       k->request_burst <= 100000 &&
-	       k->instances_allowed <= INSTANCES && k->stun_address <= 100000 &&
-	       k->stun_prefix <= 1000000;
+	       k->request_burst <= 100000 && k->resolves <= RESOLVES_MOST &&
+	       k->resolve_ms <= 61000 && k->resolves_per_device <= 64 &&
+	       k->resolves_per_s <= 1000 && k->instances_allowed <= INSTANCES &&
+	       k->stun_address <= 100000 && k->stun_prefix <= 1000000;
 }
 
 /* The layout, with the service itself in front. Counting needs somewhere to
@@ -148,8 +157,8 @@ size_t mpp_service_size(const mpp_service_config *config)
 {
 	mpp_service_config k = effective(config);
 	struct cut c = {NULL, 0};
-	uint32_t buckets[5] = {k.accounts, k.devices, k.invitations, k.held,
-			       k.held};
+	uint32_t buckets[] = {k.accounts, k.devices, k.invitations,
+			      k.held,     k.held,    k.resolves};
 	struct hash h;
 	unsigned i;
 
@@ -165,7 +174,8 @@ size_t mpp_service_size(const mpp_service_config *config)
 	cut(&c, sizeof(struct trial), k.paths);
 	cut(&c, sizeof(struct snapshot), k.snapshots);
 	cut(&c, sizeof(struct waiting_probe), k.probes);
-	for (i = 0; i < 5; i++)
+	cut(&c, sizeof(struct resolve), k.resolves);
+	for (i = 0; i < sizeof(buckets) / sizeof(buckets[0]); i++)
 		cut_hash(&c, &h, buckets[i]);
 	cut(&c, sizeof(struct heap_entry), k.bindings);
 	cut(&c, sizeof(uint32_t), k.bindings);
@@ -281,6 +291,7 @@ mpp_err mpp_service_init(void *mem, size_t len,
 	init_hash(&s->state.by_secret);
 	init_hash(&s->held.by_slot);
 	init_hash(&s->held.by_number);
+	service_resolve_init(s);
 	s->fill = wr_init(s->buffers[0], s->config.commit_bytes);
 	s->fill_id = 1;
 	s->hour_us = (uint64_t)s->config.renew_s * 1000000 / RENEW_HOURS;
@@ -296,9 +307,11 @@ mpp_err mpp_service_init(void *mem, size_t len,
 void mpp_service_wipe(mpp_service *s)
 {
 	const struct pool *b = &s->state.bindings, *n = &s->state.snapshots;
+	const struct pool *r = &s->state.resolves;
 
 	mem_wipe(b->base, (size_t)b->fresh * b->stride);
 	mem_wipe(n->base, (size_t)n->fresh * n->stride);
+	mem_wipe(r->base, (size_t)r->fresh * r->stride);
 	mem_wipe(s, sizeof(*s));
 }
 
@@ -521,6 +534,7 @@ void mpp_service_poll(mpp_service *s, mpp_instant now, mpp_outbox *out)
 {
 	service_note_time(s, now, out);
 	service_answer(s, now, out);
+	service_resolve_due(s, now, out);
 	while (out->n < out->cap && heap_first(&s->state.due) <= now.mono.us)
 		run_due(s, s->state.due.e[0].id, now, out);
 }
@@ -528,11 +542,13 @@ void mpp_service_poll(mpp_service *s, mpp_instant now, mpp_outbox *out)
 mpp_time mpp_service_deadline(const mpp_service *s)
 {
 	const uint64_t held = heap_first(&s->held.due);
-	const uint64_t due = heap_first(&s->state.due);
+	const uint64_t names = service_resolve_deadline(s);
+	uint64_t due = heap_first(&s->state.due);
 
 	if (s->answers.n != 0)
 		return (mpp_time){0};
-	return (mpp_time){held < due ? held : due};
+	due = held < due ? held : due;
+	return (mpp_time){names < due ? names : due};
 }
 
 mpp_err mpp_service_receive(mpp_service *s, mpp_buf in, const mpp_addr *from,

@@ -17,6 +17,7 @@
  *   service_keepalive.c  for how long its path lasts
  *   service_ticket.c   tokens: opening them, giving new ones
  *   service_minter.c   token keys, and what their tokens may say
+ *   service_resolve.c  names that the host resolves for devices
  *   service_reset.c    telling a client that its connection is gone
  *   service_web.c      packets that HTTP carried, requests that wait
  *   service_stun.c     Binding requests of STUN
@@ -60,6 +61,7 @@ enum {
 	/* Buckets of STUN: however many addresses are forged, few share one. */
 	STUN_ADDRESSES = 32768,
 	STUN_PREFIXES = 8192,
+	RESOLVES_MOST = 10000,
 	/* Diffie-Hellman operations: es, ss; ephemeral key, ee, se. */
 	DH_OF_STATIC = 1,
 	DH_OF_HANDSHAKE = 5,
@@ -158,6 +160,7 @@ struct outgoing {
 	size_t cap;        /* of its plaintext */
 	mpp_json_writer w; /* the message, behind an extension list */
 	bool large;        /* it stands in the binding's snapshot instead */
+	unsigned quantum;  /* padded to a multiple of this at least; 0: no */
 };
 /* A request being answered. */
 struct request {
@@ -182,7 +185,18 @@ enum held_kind {
 	HELD_CHANGE,     /* for the store */
 	HELD_CHANGED,    /* the store has said: `change` */
 	HELD_CLOSED,     /* the connection has ended: `close` */
+	HELD_RESOLVE,    /* for a name */
+	HELD_RESOLVED,   /* it was resolved, or not: `resolved` */
 	HELD_GONE,       /* and there is nothing to say */
+};
+
+/* What becomes of a name, as its answer says it. */
+struct resolved {
+	uint32_t snapshot; /* where the DNS message stands, or NONE */
+	uint16_t len;      /* of it */
+	uint16_t status;
+	uint32_t retry_ms; /* 0: unsaid */
+	const char *why;
 };
 
 /* A request by HTTP that waits for its answer. */
@@ -205,6 +219,7 @@ struct held {
 			uint16_t len;
 			uint8_t packet[HELD_CLOSE_MAX];
 		} close;
+		struct resolved resolved;
 	} u;
 };
 
@@ -256,6 +271,9 @@ struct mpp_service {
 	uint64_t flight_id; /* the batch at the store; 0: none */
 	uint64_t issued_ms; /* of the newest token */
 	bool clean_rests;   /* the store failed: what is left can wait */
+	uint32_t resolve_first, resolve_last; /* by deadline; NONE */
+	uint32_t resolve_fresh; /* of them, the first that the host has not */
+	uint32_t resolve_uses;
 	uint8_t *buffers[2];
 	struct helds held;
 	struct web web;
@@ -413,6 +431,26 @@ void service_end(struct mpp_service *s, uint32_t slot, unsigned code,
 mpp_err service_data(struct mpp_service *s, mpp_buf in, const mpp_addr *from,
 		     mpp_instant now, mpp_outbox *out);
 
+/* Answer a request with a Status; retry_ms: when to ask again, 0: unsaid. */
+void service_answer_status(struct mpp_service *s, struct request *q,
+			   unsigned status, const char *why, uint32_t retry_ms);
+/* An acknowledgement of its packet alone. */
+void service_answer_ack(struct mpp_service *s, struct request *q);
+
+/* ---- service_resolve.c ---- */
+void service_resolve_init(struct mpp_service *s);
+/* A request whose Serial is possible. */
+void service_resolve(struct mpp_service *s, struct request *q);
+/* The answers that nobody gave in time; and when that is. */
+void service_resolve_due(struct mpp_service *s, mpp_instant now,
+			 mpp_outbox *out);
+uint64_t service_resolve_deadline(const struct mpp_service *s);
+/* Answer one that came by HTTP: s->web says where to. */
+void service_resolve_held(struct mpp_service *s, const struct held *h,
+			  const struct incoming *ack);
+/* Forget those of a binding. */
+void service_resolve_end(struct mpp_service *s, uint32_t slot);
+
 /* ---- service_send.c ---- */
 /* A packet to a binding; its extension list asks for fresh keys when they are
  * due. False: no room in the outbox. */
@@ -425,6 +463,8 @@ void service_list_end(struct outgoing *o, struct wr *w);
 void service_list_retry(struct outgoing *o, bool json, uint32_t ms);
 /* How long it is. */
 size_t service_list_len(const struct outgoing *o);
+/* To a multiple of what it is padded; 0: as usual. */
+unsigned service_quantum(const struct binding *b, const struct outgoing *o);
 /* Seal and put into the outbox. ack: the packet being answered, or NULL.
  * Errors: those of the writer, CRYPTO; nothing is sent then. */
 MPP_MUSTCHECK mpp_err service_finish(struct mpp_service *s, uint32_t slot,
@@ -541,6 +581,10 @@ void service_path_end(struct mpp_service *s, struct binding *b);
 bool service_path_is(const struct binding *b, const mpp_addr *a);
 bool service_path_tries(const struct mpp_service *s, const struct binding *b,
 			const mpp_addr *a);
+/* Where the answer to an earlier request goes: the device may have left. */
+const mpp_addr *service_answer_to(const struct mpp_service *s,
+				  const struct binding *b,
+				  const mpp_addr *from);
 /* The identifier of a packet to this address. in: what it answers, or NULL. */
 const uint8_t *service_path_id(const struct mpp_service *s,
 			       const struct binding *b, const mpp_addr *to,
@@ -646,8 +690,8 @@ void service_reset(struct mpp_service *s, struct stream st, size_t len,
 		   const mpp_addr *to, mpp_time now, mpp_outbox *out);
 
 /* ---- service_web.c ---- */
-/* Let the request being answered wait; a change takes the place of the same
- * one that was asked before. False: there is no room. */
+/* Let the request being answered wait; a change, or a name, takes the place of
+ * the same one that was asked before. False: there is no room. */
 bool service_web_hold(struct mpp_service *s, const struct request *q,
 		      enum held_kind kind);
 /* A Status request that waits until something is newer than this; an older one
@@ -656,6 +700,11 @@ bool service_web_wait(struct mpp_service *s, const struct request *q,
 		      uint64_t since);
 /* Is there room for one more? */
 bool service_web_room(const struct mpp_service *s);
+/* Does anybody wait here for a name? It was resolved, or not. */
+bool service_web_waits(const struct mpp_service *s, uint32_t slot,
+		       uint32_t request);
+void service_web_resolved(struct mpp_service *s, uint32_t slot,
+			  uint32_t request, const struct resolved *r);
 /* The store has said about a change. False: nobody waits for it here. */
 bool service_web_changed(struct mpp_service *s, const struct change *c);
 /* A binding's vector has changed. */

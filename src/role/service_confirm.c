@@ -198,6 +198,7 @@ void service_free(struct mpp_service *s, uint32_t slot)
 	service_large_end(s, b);
 	service_probe_end(s, b);
 	service_web_forget(s, slot);
+	service_resolve_end(s, slot);
 	mem_wipe(b, sizeof(*b));
 	b->generation = generation;
 	pool_give(&s->state.bindings, slot);

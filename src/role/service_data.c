@@ -168,6 +168,19 @@ static void answer_error(struct mpp_service *s, struct request *q,
 		end_answer(s, q);
 }
 
+void service_answer_status(struct mpp_service *s, struct request *q,
+			   unsigned status, const char *why, uint32_t retry_ms)
+{
+	q->common.status = status;
+	q->common.description = why;
+	if (!service_begin(s, q->in.slot, q->in.out, q->m->json, &q->o))
+		return;
+	if (retry_ms != 0)
+		service_list_retry(&q->o, q->m->json, retry_ms);
+	msg_begin(&q->o.w, msg_response_type(q->m->type));
+	end_answer(s, q);
+}
+
 static void answer_plain(struct mpp_service *s, struct request *q)
 {
 	if (begin_answer(s, q, msg_response_type(q->m->type)))
@@ -353,8 +366,7 @@ static void status(struct mpp_service *s, struct request *q)
 	}
 }
 
-/* An acknowledgement of the packet alone. */
-static void answer_ack(struct mpp_service *s, struct request *q)
+void service_answer_ack(struct mpp_service *s, struct request *q)
 {
 	struct outgoing o;
 
@@ -375,7 +387,7 @@ static void heartbeat(struct mpp_service *s, struct request *q)
 	    (b->snapshot != NONE && !service_by_web(s))) {
 		if (b->snapshot == NONE && !service_by_web(s) &&
 		    service_probe_wait(s, q))
-			answer_ack(s, q);
+			service_answer_ack(s, q);
 		else
 			answer_plain(s, q);
 		return;
@@ -421,13 +433,6 @@ static void put_skipped(const struct mpp_service *s, mpp_json_writer *w,
 	mpp_json_close(w);
 }
 
-/* Where the answer to an earlier request goes: the device may have left. */
-static const mpp_addr *answer_to(const struct mpp_service *s,
-				 const struct binding *b, const mpp_addr *from)
-{
-	return service_path_tries(s, b, from) ? from : &b->path;
-}
-
 /* By HTTP a device is told where its datagrams came from, if any did. */
 static const mpp_addr *endpoint_by_web(const struct binding *b)
 {
@@ -440,7 +445,8 @@ static void answer_change(struct mpp_service *s, const struct change *c,
 			  const struct incoming *in, const struct incoming *ack)
 {
 	const struct binding *b = binding_at(&s->state, c->index);
-	const mpp_addr *to = ack != NULL ? in->from : answer_to(s, b, in->from);
+	const mpp_addr *to = ack != NULL ? in->from
+					 : service_answer_to(s, b, in->from);
 	struct msg_common common =
 		service_common(s, service_by_web(s) ? endpoint_by_web(b) : to,
 			       in->now.wall, c->request);
@@ -623,6 +629,8 @@ static void dispatch(struct mpp_service *s, struct request *q)
 	case MSG_STATUS:
 	case MSG_ENDPOINT_RESPONSE:
 	case MSG_PUBLISH_RESPONSE:
+	case MSG_RESOLVE_REQUEST: /* taken before */
+	case MSG_RESOLVE_RESPONSE:
 	case MSG_NOTIFY:
 	case MSG_INVALID_SERIAL:
 	case MSG_ERROR:
@@ -634,19 +642,6 @@ static void dispatch(struct mpp_service *s, struct request *q)
 	answer_error(s, q, MPP_STATUS_MALFORMED, "no such request");
 }
 
-static void answer_too_many(struct mpp_service *s, struct request *q,
-			    uint32_t wait_ms)
-{
-	s->count.too_many++;
-	q->common.status = MPP_STATUS_TOO_MANY;
-	q->common.description = "too many requests of this device";
-	if (!service_begin(s, q->in.slot, q->in.out, q->m->json, &q->o))
-		return;
-	service_list_retry(&q->o, q->m->json, wait_ms);
-	msg_begin(&q->o.w, msg_response_type(q->m->type));
-	end_answer(s, q);
-}
-
 static void take_request(struct mpp_service *s, struct request *q)
 {
 	struct binding *b = binding_at(&s->state, q->in.slot);
@@ -656,11 +651,16 @@ static void take_request(struct mpp_service *s, struct request *q)
 
 	q->common.acknowledge = serial;
 	if (wait != 0) {
-		answer_too_many(s, q, wait);
+		s->count.too_many++;
+		service_answer_status(s, q, MPP_STATUS_TOO_MANY,
+				      "too many requests of this device", wait);
 	} else if (serial == 0 || serial > UINT32_MAX) {
 		s->count.malformed++;
 		answer_error(s, q, MPP_STATUS_MALFORMED,
 			     "a request needs a Serial of 1 or more");
+	} else if (q->m->type == MSG_RESOLVE_REQUEST) {
+		/* They overtake each other: their serials have no order. */
+		service_resolve(s, q);
 	} else if (serial < b->request) {
 		answer_invalid_serial(s, q);
 	} else if (!service_by_web(s) && service_large_answers(s, b, serial)) {
@@ -716,7 +716,7 @@ static void take_datagram(struct mpp_service *s, struct incoming *in,
 			     "message not understood");
 	} else if (s->msg.type == MSG_NONE || s->msg.type == MSG_ACKNOWLEDGE) {
 		if (web || (h->flags & FLAG_ACK_WANTED) != 0)
-			answer_ack(s, q);
+			service_answer_ack(s, q);
 	} else {
 		take_request(s, q);
 	}

@@ -187,6 +187,9 @@ bool mpp_service_pool(const mpp_service *s, unsigned i, mpp_pool_info *out)
 		out->bytes_each += (uint32_t)(sizeof(*s->held.due.e) +
 					      sizeof(*s->held.due.where));
 		return true;
+	case 11:
+		*out = pool_info("resolves", &p->resolves);
+		return true;
 	default:
 		return false;
 	}

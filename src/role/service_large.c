@@ -66,8 +66,7 @@ mpp_err service_large_finish(struct mpp_service *s, uint32_t slot,
 		service_large_end(s, b);
 		return err;
 	}
-	padded = datagram_padded(
-		len, b->quantum_log != 0 ? 1u << b->quantum_log : 0, piece);
+	padded = datagram_padded(len, service_quantum(b, o), piece);
 	memset(n->plain + len, 0, padded - len);
 	n->request = request;
 	n->ack = ack != NULL;

@@ -74,6 +74,12 @@ bool service_path_tries(const struct mpp_service *s, const struct binding *b,
 	return t != NULL && same(&t->to, a);
 }
 
+const mpp_addr *service_answer_to(const struct mpp_service *s,
+				  const struct binding *b, const mpp_addr *from)
+{
+	return service_path_tries(s, b, from) ? from : &b->path;
+}
+
 const uint8_t *service_path_id(const struct mpp_service *s,
 			       const struct binding *b, const mpp_addr *to,
 			       const struct incoming *in)

@@ -78,6 +78,13 @@ bool service_begin(struct mpp_service *s, uint32_t slot, mpp_outbox *out,
 	return true;
 }
 
+unsigned service_quantum(const struct binding *b, const struct outgoing *o)
+{
+	const unsigned asked = b->quantum_log != 0 ? 1u << b->quantum_log : 0;
+
+	return asked > o->quantum ? asked : o->quantum;
+}
+
 /* How long it may become. */
 static size_t room_of(const struct mpp_service *s, const struct binding *b,
 		      const struct outgoing *o, const mpp_addr *to,
@@ -126,8 +133,7 @@ mpp_err service_finish(struct mpp_service *s, uint32_t slot, struct outgoing *o,
 		err = service_stream_put(s, slot, to, o, &len);
 	if (err != MPP_OK)
 		return err;
-	padded = packet_padded_to(
-		len, b->quantum_log != 0 ? 1u << b->quantum_log : 0, o->cap);
+	padded = packet_padded_to(len, service_quantum(b, o), o->cap);
 	h.flags = (uint8_t)(FLAG_FINAL | flags);
 	if (ack != NULL) {
 		h.flags |= FLAG_ACK;

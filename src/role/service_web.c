@@ -64,11 +64,25 @@ static void leave_slot(const struct mpp_service *s, uint32_t i)
 	h->slot = NONE;
 }
 
+/* What stands ready for it is not needed any more. */
+static void drop_answer(struct mpp_service *s, struct held *h)
+{
+	struct snapshot *n;
+
+	if (h->kind != HELD_RESOLVED || h->u.resolved.snapshot == NONE)
+		return;
+	n = snapshot_at(&s->state, h->u.resolved.snapshot);
+	mem_wipe(n->plain, h->u.resolved.len);
+	pool_give(&s->state.snapshots, h->u.resolved.snapshot);
+	h->u.resolved.snapshot = NONE;
+}
+
 static void release(struct mpp_service *s, uint32_t i)
 {
 	struct held *h = held_at(s, i);
 	uint32_t *at = number_bucket(s, h->number);
 
+	drop_answer(s, h);
 	leave_account(s, h);
 	leave_slot(s, i);
 	while (*at != i)
@@ -93,13 +107,13 @@ static uint32_t find(const struct mpp_service *s, uint32_t slot, unsigned kind)
 	return of_slot(s, *slot_bucket(s, slot), slot, kind);
 }
 
-static uint32_t find_change(const struct mpp_service *s, uint32_t slot,
-			    uint32_t request)
+static uint32_t find_request(const struct mpp_service *s, uint32_t slot,
+			     enum held_kind kind, uint32_t request)
 {
-	uint32_t i = find(s, slot, HELD_CHANGE);
+	uint32_t i = find(s, slot, kind);
 
 	while (i != NONE && held_at(s, i)->request != request)
-		i = of_slot(s, held_at(s, i)->next_slot, slot, HELD_CHANGE);
+		i = of_slot(s, held_at(s, i)->next_slot, slot, kind);
 	return i;
 }
 
@@ -143,8 +157,9 @@ bool service_web_hold(struct mpp_service *s, const struct request *q,
 
 	if (i == NONE)
 		return false;
-	if (kind == HELD_CHANGE)
-		give_up(s, find_change(s, q->in.slot, (uint32_t)q->m->serial));
+	if (kind == HELD_CHANGE || kind == HELD_RESOLVE)
+		give_up(s, find_request(s, q->in.slot, kind,
+					(uint32_t)q->m->serial));
 	h = held_at(s, i);
 	fill(s, h, q, kind);
 	h->next_slot = *slot_bucket(s, h->slot);
@@ -227,7 +242,7 @@ void service_web_wake(struct mpp_service *s, uint32_t slot)
 
 bool service_web_changed(struct mpp_service *s, const struct change *c)
 {
-	const uint32_t i = find_change(s, c->index, c->request);
+	const uint32_t i = find_request(s, c->index, HELD_CHANGE, c->request);
 
 	if (i == NONE ||
 	    binding_at(&s->state, c->index)->generation != c->generation)
@@ -236,6 +251,22 @@ bool service_web_changed(struct mpp_service *s, const struct change *c)
 	held_at(s, i)->u.change = *c;
 	set_due(s, i, 0);
 	return true;
+}
+
+bool service_web_waits(const struct mpp_service *s, uint32_t slot,
+		       uint32_t request)
+{
+	return find_request(s, slot, HELD_RESOLVE, request) != NONE;
+}
+
+void service_web_resolved(struct mpp_service *s, uint32_t slot,
+			  uint32_t request, const struct resolved *r)
+{
+	const uint32_t i = find_request(s, slot, HELD_RESOLVE, request);
+
+	held_at(s, i)->kind = HELD_RESOLVED;
+	held_at(s, i)->u.resolved = *r;
+	set_due(s, i, 0);
 }
 
 /* ---- a connection that ends ---- */
@@ -295,6 +326,7 @@ void service_web_forget(struct mpp_service *s, uint32_t slot)
 
 		leave_account(s, h);
 		leave_slot(s, i);
+		drop_answer(s, h);
 		if (h->kind != HELD_CLOSED)
 			h->kind = HELD_GONE;
 		set_due(s, i, 0);
@@ -341,11 +373,15 @@ static void answer_held(struct mpp_service *s, const struct held *h,
 	case HELD_CHANGED:
 		service_answer_held(s, &h->u.change, &ack);
 		break;
+	case HELD_RESOLVED:
+		service_resolve_held(s, h, &ack);
+		break;
 	case HELD_CLOSED:
 		memcpy(out->p, h->u.close.packet, h->u.close.len);
 		out->len = h->u.close.len;
 		break;
 	case HELD_CHANGE:
+	case HELD_RESOLVE:
 	case HELD_GONE:
 		break;
 	}

@@ -32,6 +32,22 @@ static void walk(struct msg *m)
 		abort();
 }
 
+/* A binary member is copied whole, or not at all. */
+static void copy(const mpp_json_text *member, size_t size)
+{
+	static uint8_t room[16384];
+	mpp_buf all = {room, sizeof(room), 0}, little = {room, 12, 0};
+	const mpp_err err = msg_blob(member, &all);
+
+	if (err == MPP_OK && all.len > size)
+		abort();
+	if (err != MPP_OK && all.len != 0)
+		abort();
+	if (msg_blob(member, &little) == MPP_OK &&
+	    (err != MPP_OK || little.len != all.len))
+		abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	uint8_t text[MSG_TIME_LEN];
@@ -43,6 +59,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (rest.len > size || m.store_status.n > MSG_STORES_MAX)
 			abort();
 		walk(&m);
+		if (msg_has(&m, FIELD_DNS_REQUEST))
+			copy(&m.dns_request, size);
+		if (msg_has(&m, FIELD_DNS_RESPONSE))
+			copy(&m.dns_response, size);
 	}
 	if (msg_time_read((mpp_bytes){data, size}, &s) == MPP_OK) {
 		msg_time_write(s, text);

@@ -133,6 +133,17 @@ DIGEST = m.Data(m.sha512(b"the inbound spool")[:32])
 INBOUND = {"Store": "mmm_Inbound", "Index": 42, "Digest": DIGEST}
 CONTACT = {"Store": "mmm_Contact", "Index": 7}
 FIRST_SERIAL = 1699999999000000
+# "service.example A", RD, EDNS with DO; and its answer: AD, 192.0.2.53.
+DNS_NAME = b"\x07service\x07example\x00"
+DNS_QUERY = m.Data(
+    b"\x4d\x50\x01\x00\x00\x01\x00\x00\x00\x00\x00\x01" + DNS_NAME
+    + b"\x00\x01\x00\x01"
+    + b"\x00\x00\x29\x40\x00\x00\x00\x80\x00\x00\x00")
+DNS_ANSWER = m.Data(
+    b"\x4d\x50\x81\xa0\x00\x01\x00\x01\x00\x00\x00\x01" + DNS_NAME
+    + b"\x00\x01\x00\x01"
+    + b"\xc0\x0c\x00\x01\x00\x01\x00\x00\x0e\x10\x00\x04\xc0\x00\x02\x35"
+    + b"\x00\x00\x29\x40\x00\x00\x00\x80\x00\x00\x00")
 SERIAL = 1700000000000001
 
 
@@ -157,6 +168,8 @@ def client_messages():
         "PresenceEndpointRequest": {"Serial": 4, **ack},
         "PresencePublishRequest": {
             "StoreStatus": [INBOUND, CONTACT], "Serial": 5, **ack},
+        "PresenceResolveRequest": {"DnsRequest": DNS_QUERY, "Serial": 10,
+                                   **ack},
         "PresenceAcknowledge": {"Acknowledge": SERIAL},
     }
 
@@ -174,6 +187,7 @@ def service_messages():
         "PresenceEndpointResponse": common(4),
         "PresencePublishResponse": {"Serial": SERIAL,
                                     "Skipped": ["mmm_Contact"], **common(5)},
+        "PresenceResolveResponse": {"DnsResponse": DNS_ANSWER, **common(10)},
         "PresenceNotify": {
             **common(), "StoreStatus": [CONTACT, INBOUND],
             "Bitmask": m.bitmask(["mmm_Inbound", "mmm_Contact"]),
@@ -449,9 +463,9 @@ def key_pieces(k):
 
 # ---- section 6: data packets ----
 
-def packet(name, keys_, stream_id, header, pieces, full_size=False):
+def packet(name, keys_, stream_id, header, pieces, quantum=0):
     plain = octets_of(pieces)
-    full = plain + bytes(1152 - len(plain)) if full_size else m.padded(plain)
+    full = m.padded(plain, quantum)
     sealed = m.seal_packet(keys_, stream_id, header, full)
     return {
         f"{name}.header": header_pieces(header),
@@ -560,7 +574,7 @@ def packets(noise):
         *list_pieces({"Renew": b""}))
     add("moved", up, STREAM_IDS[16:], m.Header(5),
         *list_pieces({"StreamId": MOVED_ID}),
-        *jsonb_pieces(of("PresenceHeartbeat")), full_size=True)
+        *jsonb_pieces(of("PresenceHeartbeat")), quantum=1152)
     add("moved-response", up, STREAM_IDS[16:],
         m.Header(6, m.FINAL | m.ACK_WANTED), *list_pieces({
             "StreamId": MOVED_ID,
@@ -582,6 +596,10 @@ def packets(noise):
         m.Header(10, m.FINAL | m.ACK, ack_index=9, ack_bits=1),
         *list_pieces({"PathLost": m.put_int(39980)}),
         *jsonb_pieces({"PresenceStatus": common(9)}))
+    add("resolve", up, sid, m.Header(9, m.FINAL), *empty,
+        *jsonb_pieces(of("PresenceResolveRequest")), quantum=128)
+    add("resolved", down, CLIENT_ID, m.Header(11, m.FINAL), *empty,
+        *jsonb_pieces(of("PresenceResolveResponse")), quantum=468)
     add("removed", down, CLIENT_ID, m.Header(4), *list_pieces({
         "Close": m.put_close(403,
                              "this device was removed from its account")}))

@@ -766,9 +766,9 @@ static void test_bill(void **state)
 		uint32_t bytes;
 	} rows[] = {
 		{"bindings", 276},    {"half_open", 144},   {"paths", 80},
-		{"probes", 32},       {"devices", 264},     {"accounts", 344},
+		{"probes", 32},       {"devices", 272},     {"accounts", 344},
 		{"stores", 176},      {"invitations", 128}, {"operations", 264},
-		{"snapshots", 18528}, {"held", 356},
+		{"snapshots", 18528}, {"held", 356},        {"resolves", 576},
 	};
 	mpp_pool_info p;
 	unsigned i;

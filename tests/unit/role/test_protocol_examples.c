@@ -1004,6 +1004,12 @@ static const struct packet_row {
 	{"refill", false, {7, 5, 1, 0, 0, 6, 1}, NULL, REFILL},
 	{"keepalive-probe", true, {8, 1, 1, 0, 0, 0, 0}, "=probe", -1},
 	{"path-lost", false, {10, 5, 1, 0, 0, 9, 1}, "=status", PATH_LOST},
+	{"resolve", true, {9, 1, 1, 0, 0, 0, 0}, "PresenceResolveRequest", -1},
+	{"resolved",
+	 false,
+	 {11, 1, 1, 0, 0, 0, 0},
+	 "PresenceResolveResponse",
+	 -1},
 	{"removed", false, {4, 1, 1, 0, 0, 0, 0}, NULL, 403},
 	{"fields",
 	 false,
@@ -1131,6 +1137,16 @@ static bool has_extension(const struct ext *e, int what)
 		same(e->v[n], data, sizeof(data)));
 }
 
+/* Names, and packets of a device that has moved, are padded to more. */
+static unsigned quantum_of(const struct packet_row *row)
+{
+	if (row->close == MOVED)
+		return PACKET_PLAIN_MAX;
+	if (strcmp(row->name, "resolve") == 0)
+		return 128;
+	return strcmp(row->name, "resolved") == 0 ? 468 : 0;
+}
+
 static bool says(mpp_bytes plain, const struct packet_row *row)
 {
 	struct rd r = rd_init(plain);
@@ -1157,9 +1173,8 @@ static bool says(mpp_bytes plain, const struct packet_row *row)
 			      : "this device was removed from its account"))
 		return false;
 	return mem_is_zero(rest.p, rest.len) &&
-	       plain.len == (row->close == MOVED
-				     ? (size_t)PACKET_PLAIN_MAX
-				     : packet_padded(plain.len - rest.len, 0));
+	       plain.len ==
+		       packet_padded(plain.len - rest.len, quantum_of(row));
 }
 
 static bool is_packet(const struct packet_row *row)
@@ -1372,22 +1387,25 @@ static const struct message_row {
 	uint8_t bitmask[4];
 	uint16_t stores, store_status, skipped;
 	bool service;
+	size_t dns; /* octets of DnsRequest or DnsResponse */
 } message_rows[] = {
-	{MSG_CONNECT_REQUEST, 1, 0, 0, {0}, 2, 0, 0, false},
-	{MSG_DISCONNECT_REQUEST, 7, SERIAL_1, 0, {0}, 0, 0, 0, false},
-	{MSG_STATUS_REQUEST, 3, SERIAL_1, 0, {0}, 1, 0, 0, false},
-	{MSG_HEARTBEAT, 2, SERIAL_1, 0, {0}, 0, 0, 0, false},
-	{MSG_ENDPOINT_REQUEST, 4, SERIAL_1, 0, {0}, 0, 0, 0, false},
-	{MSG_PUBLISH_REQUEST, 5, SERIAL_1, 0, {0}, 0, 2, 0, false},
-	{MSG_ACKNOWLEDGE, 0, SERIAL_2, 0, {0}, 0, 0, 0, false},
-	{MSG_CONNECT_RESPONSE, SERIAL_1, 1, 0, {4}, 0, 1, 0, true},
-	{MSG_DISCONNECT_RESPONSE, 0, 7, 0, {0}, 0, 0, 0, true},
-	{MSG_STATUS, 0, 3, 0, {0, 8}, 0, 1, 0, true},
-	{MSG_ENDPOINT_RESPONSE, 0, 4, 0, {0}, 0, 0, 0, true},
-	{MSG_PUBLISH_RESPONSE, SERIAL_2, 5, 0, {0}, 0, 0, 1, true},
-	{MSG_NOTIFY, SERIAL_2, 0, 0, {4, 8}, 0, 2, 0, true},
-	{MSG_INVALID_SERIAL, 5, 4, 0, {0}, 0, 0, 0, true},
-	{MSG_ERROR, 0, 6, 400, {0}, 0, 0, 0, true},
+	{MSG_CONNECT_REQUEST, 1, 0, 0, {0}, 2, 0, 0, false, 0},
+	{MSG_DISCONNECT_REQUEST, 7, SERIAL_1, 0, {0}, 0, 0, 0, false, 0},
+	{MSG_STATUS_REQUEST, 3, SERIAL_1, 0, {0}, 1, 0, 0, false, 0},
+	{MSG_HEARTBEAT, 2, SERIAL_1, 0, {0}, 0, 0, 0, false, 0},
+	{MSG_ENDPOINT_REQUEST, 4, SERIAL_1, 0, {0}, 0, 0, 0, false, 0},
+	{MSG_PUBLISH_REQUEST, 5, SERIAL_1, 0, {0}, 0, 2, 0, false, 0},
+	{MSG_RESOLVE_REQUEST, 10, SERIAL_1, 0, {0}, 0, 0, 0, false, 44},
+	{MSG_ACKNOWLEDGE, 0, SERIAL_2, 0, {0}, 0, 0, 0, false, 0},
+	{MSG_CONNECT_RESPONSE, SERIAL_1, 1, 0, {4}, 0, 1, 0, true, 0},
+	{MSG_DISCONNECT_RESPONSE, 0, 7, 0, {0}, 0, 0, 0, true, 0},
+	{MSG_STATUS, 0, 3, 0, {0, 8}, 0, 1, 0, true, 0},
+	{MSG_ENDPOINT_RESPONSE, 0, 4, 0, {0}, 0, 0, 0, true, 0},
+	{MSG_PUBLISH_RESPONSE, SERIAL_2, 5, 0, {0}, 0, 0, 1, true, 0},
+	{MSG_RESOLVE_RESPONSE, 0, 10, 0, {0}, 0, 0, 0, true, 60},
+	{MSG_NOTIFY, SERIAL_2, 0, 0, {4, 8}, 0, 2, 0, true, 0},
+	{MSG_INVALID_SERIAL, 5, 4, 0, {0}, 0, 0, 0, true, 0},
+	{MSG_ERROR, 0, 6, 400, {0}, 0, 0, 0, true, 0},
 };
 
 static bool is_common(const struct msg *m)
@@ -1398,6 +1416,19 @@ static bool is_common(const struct msg *m)
 	       m->ticks == UINT64_C(638355968000000000) &&
 	       m->leap_seconds == 37 && m->endpoint.family == 4 &&
 	       m->endpoint.port == 40000 && memcmp(m->endpoint.ip, ip, 16) == 0;
+}
+
+static bool is_dns(const struct msg *m, size_t len)
+{
+	static const uint8_t id[2] = {0x4d, 0x50};
+	const mpp_json_text *member = m->type == MSG_RESOLVE_REQUEST
+					      ? &m->dns_request
+					      : &m->dns_response;
+	uint8_t p[128];
+	mpp_buf out = {p, sizeof(p), 0};
+
+	return len == 0 || (msg_blob(member, &out) == MPP_OK &&
+			    out.len == len && memcmp(p, id, 2) == 0);
 }
 
 static bool is_message(mpp_bytes in, const struct message_row *row, bool json)
@@ -1411,7 +1442,7 @@ static bool is_message(mpp_bytes in, const struct message_row *row, bool json)
 	       m.status == row->status &&
 	       memcmp(m.bitmask, row->bitmask, 4) == 0 &&
 	       m.stores.n == row->stores && m.skipped.n == row->skipped &&
-	       m.store_status.n == row->store_status &&
+	       m.store_status.n == row->store_status && is_dns(&m, row->dns) &&
 	       (!row->service || is_common(&m));
 }
 

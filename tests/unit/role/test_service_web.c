@@ -988,6 +988,161 @@ static void test_stop_while_waiting(void **state)
 			 MPP_ERR_STRANGER);
 }
 
+/* ---- names ---- */
+
+static const char *resolve_request(unsigned serial)
+{
+	(void)snprintf(text, sizeof(text),
+		       "{\"PresenceResolveRequest\":{\"DnsRequest\":"
+		       "\"AAAAAAAAAAAAAAAA\",\"Serial\":%u}}",
+		       serial);
+	return text;
+}
+
+static uint8_t dns[MPP_DNS_ANSWER_MAX];
+
+static uint32_t take_resolve(void)
+{
+	mpp_resolve r;
+
+	assert_true(mpp_service_next_resolve(w.s, &r));
+	assert_int_equal(r.query.len, 12);
+	assert_false(mpp_service_next_resolve(w.s, NULL));
+	return r.id;
+}
+
+/* Without a room for datagrams: nothing may go by UDP. */
+static void resolved(uint32_t id, size_t len)
+{
+	mpp_outbox none = {NULL, 0, 0};
+	size_t i;
+
+	for (i = 0; i < len; i++)
+		dns[i] = (uint8_t)(i * 7 + i / 251);
+	mpp_service_resolved(w.s, id, (mpp_bytes){dns, len}, world_now(&w),
+			     &none);
+}
+
+/* A name is asked and answered by HTTP, also at length, in one packet. */
+static void test_name(void **state)
+{
+	uint8_t room[MPP_DNS_ANSWER_MAX];
+	mpp_buf out = {room, sizeof(room), 0};
+	uint32_t id;
+
+	(void)state;
+	connect_by_web(0, MPP_RIGHT_SUBSCRIBE);
+	assert_int_equal(ask(0, resolve_request(50), 0), MPP_ERR_AGAIN);
+	id = take_resolve();
+	world_run(&w, 1000000);
+	assert_int_equal(n_came, 0);
+	resolved(id, 9000);
+	assert_int_equal(pool_used("snapshots"), 1);
+	world_run(&w, 1000);
+	assert_int_equal(n_came, 1);
+	assert_int_equal(came[0].number, number);
+	expect_late(0, 0, MSG_RESOLVE_RESPONSE, 0);
+	assert_int_equal(answer.acknowledge, 50);
+	assert_int_equal(msg_blob(&answer.dns_response, &out), MPP_OK);
+	assert_int_equal(out.len, 9000);
+	assert_memory_equal(room, dns, 9000);
+	assert_int_equal(head.count, 1);
+	assert_int_equal((came[0].len - PACKET_OVERHEAD) % 468, 0);
+	assert_int_equal(pool_used("snapshots"), 0);
+	assert_int_equal(pool_used("held"), 0);
+	assert_int_equal(pool_used("resolves"), 0);
+}
+
+/* The newest of several requests for the same gets the answer. */
+static void test_name_again(void **state)
+{
+	uint32_t id;
+
+	(void)state;
+	connect_by_web(0, MPP_RIGHT_SUBSCRIBE);
+	assert_int_equal(ask(0, resolve_request(50), 0), MPP_ERR_AGAIN);
+	id = take_resolve();
+	assert_int_equal(ask(0, resolve_request(50), 0), MPP_ERR_AGAIN);
+	assert_false(mpp_service_next_resolve(w.s, NULL));
+	world_run(&w, 1000);
+	assert_int_equal(n_came, 1);
+	assert_int_equal(came[0].number, number - 1);
+	assert_int_equal(came[0].len, 0);
+	resolved(id, 100);
+	world_run(&w, 1000);
+	assert_int_equal(n_came, 2);
+	assert_int_equal(came[1].number, number);
+	expect_late(0, 1, MSG_RESOLVE_RESPONSE, 0);
+}
+
+/* Its peer went away, before or after the name was there: nothing is left,
+ * and nothing goes by UDP to who has no path. */
+static void test_name_of_nobody(void **state)
+{
+	uint32_t id;
+
+	(void)state;
+	connect_by_web(0, MPP_RIGHT_SUBSCRIBE);
+	assert_int_equal(ask(0, resolve_request(50), 0), MPP_ERR_AGAIN);
+	id = take_resolve();
+	mpp_service_web_gone(w.s, number);
+	resolved(id, 100);
+	assert_int_equal(count()->no_room, 0);
+	assert_int_equal(ask(0, resolve_request(51), 0), MPP_ERR_AGAIN);
+	resolved(take_resolve(), 9000);
+	assert_int_equal(pool_used("snapshots"), 1);
+	mpp_service_web_gone(w.s, number);
+	assert_int_equal(pool_used("snapshots"), 0);
+	assert_int_equal(pool_used("held"), 0);
+	assert_int_equal(pool_used("resolves"), 0);
+	world_run(&w, 1000);
+	assert_int_equal(n_came, 0);
+}
+
+/* What cannot be done is said at once, or in time. */
+static void test_name_refused(void **state)
+{
+	(void)state;
+	w.config.held = 1;
+	w.config.snapshots = MPP_NO_SNAPSHOTS;
+	world_stop_service(&w);
+	world_start_service(&w);
+	connect_by_web(0, MPP_RIGHT_SUBSCRIBE);
+	assert_int_equal(ask(0, "{\"PresenceResolveRequest\":{\"Serial\":49}}",
+			     0),
+			 MPP_OK);
+	expect(0, MSG_RESOLVE_RESPONSE, 400);
+	assert_int_equal(ask(0, resolve_request(50), 0), MPP_ERR_AGAIN);
+	assert_int_equal(ask(0, resolve_request(51), 0), MPP_OK);
+	expect(0, MSG_RESOLVE_RESPONSE, MPP_STATUS_OVERLOADED);
+	resolved(take_resolve(), 100);
+	world_run(&w, 1000);
+	expect_late(0, 0, MSG_RESOLVE_RESPONSE, MPP_STATUS_OVERLOADED);
+	assert_int_equal(ask(0, resolve_request(52), 0), MPP_ERR_AGAIN);
+	world_run(&w, 7000000);
+	expect_late(0, 1, MSG_RESOLVE_RESPONSE, MPP_STATUS_TIMEOUT);
+}
+
+/* The connection ends while an answer stands ready. */
+static void test_name_of_ended(void **state)
+{
+	static const uint8_t normal[2];
+	struct wr list = wr_init(plain, sizeof(plain));
+
+	(void)state;
+	connect_by_web(0, MPP_RIGHT_SUBSCRIBE);
+	assert_int_equal(ask(0, resolve_request(50), 0), MPP_ERR_AGAIN);
+	resolved(take_resolve(), 9000);
+	assert_int_equal(pool_used("snapshots"), 1);
+	ext_put(&list, EXT_CLOSE, normal, sizeof(normal));
+	ext_put_end(&list);
+	(void)post_plain(0, list.n, 0);
+	assert_int_equal(pool_used("snapshots"), 0);
+	world_run(&w, 1000);
+	assert_int_equal(n_came, 1);
+	assert_int_equal(came[0].len, 0);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -1014,6 +1169,11 @@ int main(void)
 		CASE(test_limits),
 		CASE(test_publish),
 		CASE(test_large),
+		CASE(test_name),
+		CASE(test_name_again),
+		CASE(test_name_of_nobody),
+		CASE(test_name_refused),
+		CASE(test_name_of_ended),
 		CASE(test_removed),
 		CASE(test_account_removed),
 		CASE(test_replaced),
