@@ -38,6 +38,12 @@ def program(name):
 APART = ("test_sim.py",)
 
 
+def pytest_collection_modifyitems(items):
+    """The longest first, so that no process waits for another at the end."""
+    items.sort(key=lambda item: (item.name != "test_ten_thousand_publications",
+                                 not item.path.name.endswith(APART)))
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
     """Of several processes, each takes a file at a time, because fixtures of
