@@ -84,7 +84,7 @@ static const struct {
 static void addresses_in_every_spelling(void **state)
 {
 	uint8_t ip[16];
-	bool is;
+	bool is = false;
 	size_t i;
 
 	(void)state;
