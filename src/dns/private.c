@@ -128,20 +128,23 @@ static enum dns_sight sight_of_list(mpp_bytes list, size_t each)
 	return DNS_SIGHT_PUBLIC;
 }
 
-/* RFC 9460 section 2.2: priority, target, then keys with values. */
-static enum dns_sight sight_of_svcb(mpp_bytes message,
-				    const struct dns_record *record)
+/* RFC 9460 section 2.2: priority, target, then keys with values. A target with
+ * a pointer is not allowed, and would mean something else in the answer, where
+ * these octets stand as they are: so it is read from its own octets only. */
+static enum dns_sight sight_of_svcb(mpp_bytes rdata)
 {
-	enum { IPV4HINT = 4, IPV6HINT = 6 };
-	const mpp_bytes in = {message.p, record->rdata + record->rdlen};
+	enum { IPV4HINT = 4, IPV6HINT = 6, PRIORITY = 2 };
 	enum dns_sight sight = DNS_SIGHT_PUBLIC;
-	size_t at = record->rdata + 2;
+	struct rd r = rd_init(rdata);
 	struct dns_name target;
-	struct rd r;
+	size_t at = 0;
+	mpp_bytes in;
 
-	if (record->rdlen < 2 || dns_name_read(in, &at, &target) != MPP_OK)
+	(void)rd_slice(&r, PRIORITY);
+	in = (mpp_bytes){r.p, r.left};
+	if (r.err != MPP_OK || dns_name_read(in, &at, &target) != MPP_OK)
 		return DNS_SIGHT_BROKEN;
-	r = rd_init((mpp_bytes){in.p + at, in.len - at});
+	(void)rd_slice(&r, at);
 	while (r.left > 0 && sight == DNS_SIGHT_PUBLIC) {
 		const uint16_t key = rd_u16(&r);
 		const mpp_bytes value = rd_slice(&r, rd_u16(&r));
@@ -167,7 +170,7 @@ enum dns_sight dns_record_sight(mpp_bytes message, const struct dns_record *r)
 				       : DNS_SIGHT_BROKEN;
 	case DNS_SVCB:
 	case DNS_HTTPS:
-		return sight_of_svcb(message, r);
+		return sight_of_svcb(rdata);
 	default:
 		return DNS_SIGHT_PUBLIC;
 	}

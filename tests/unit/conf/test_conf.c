@@ -236,6 +236,44 @@ static const struct bad {
 	 "1.1.1.6 1.1.1.7 1.1.1.8 1.1.1.9 1.1.1.10 1.1.1.11 1.1.1.12 "
 	 "1.1.1.13 1.1.1.14\n[stun]\nalternate = 1.2.1.1:6\n",
 	 4, "more than there can be"},
+	{"a resolver by its name", "[dns]\nforward = dns.example\n", 2,
+	 "dns.example: not an IP address; a list such as"},
+	{"a resolver in brackets", "[dns]\nforward = [2001:db8::1]@53\n", 2,
+	 "not an IP address"},
+	{"a resolver at no port", "[dns]\nforward = 192.0.2.1@0\n", 2,
+	 "no port from 1 to 65535"},
+	{"a resolver at a port and more", "[dns]\nforward = 192.0.2.1@53x\n", 2,
+	 "no port from 1 to 65535"},
+	{"a resolver with a name that is none",
+	 "[dns]\ntls = yes\nforward = 192.0.2.1#a..b\n", 3,
+	 "no host name behind '#'"},
+	{"a resolver with an empty name",
+	 "[dns]\ntls = yes\nforward = 192.0.2.1#\n", 3,
+	 "no host name behind '#'"},
+	{"5 resolvers",
+	 "[dns]\nforward = 1.1.1.1, 1.1.1.2,1.1.1.3 1.1.1.4 1.1.1.5\n", 2,
+	 "1.1.1.5: more than 4 resolvers"},
+	{"a resolver twice", "[dns]\nforward = ::1@53, 0::1@53\n", 2,
+	 "0::1@53: it stands there twice"},
+	{"TLS without resolvers", "[dns]\ntls = yes\n", 2,
+	 "tls = yes needs forward"},
+	{"TLS without a name", "[dns]\nforward = 192.0.2.1\ntls = yes\n", 2,
+	 "needs the #NAME"},
+	{"a name without TLS", "[dns]\nforward = 192.0.2.1#a.example\n", 2,
+	 "a #NAME in forward needs tls = yes"},
+	{"a stub without a zone", "[dns]\nstub = 192.0.2.1\n", 2,
+	 "no zone before '='"},
+	{"a stub without a server", "[dns]\nstub = corp.example=\n", 2,
+	 "not an IP address"},
+	{"a stub with a name", "[dns]\nstub = a.example=192.0.2.1#b\n", 2,
+	 "without TLS, so no '#'"},
+	{"a zone that is none", "[dns]\nprivate-ok = a..b\n", 2,
+	 "a..b: not the name of a zone"},
+	{"a zone with a quote", "[dns]\ninsecure = a\"b\n", 2,
+	 "not the name of a zone"},
+	{"17 zones", "[dns]\ninsecure = a b c d e f g h i j k l m n o p q\n", 2,
+	 "q: more than 16 zones"},
+	{"a deadline of no time", "[dns]\ndeadline = 99ms\n", 2, "from 100ms"},
 	{"the first of two mistakes is said",
 	 "[log]\nlevel = loud\nlisten = x\n", 2, "level = loud"},
 };
@@ -393,6 +431,49 @@ static void test_a_whole_one(void **state)
 	assert_int_equal(c.line[CONF_store_size], 19);
 }
 
+/* What dns_open() is told, also after printing and reading it again. */
+static void test_resolvers_and_zones(void **state)
+{
+	static const char text[] =
+		"[dns]\nforward = 192.0.2.1#a.example,2001:db8::1@8853#b\n"
+		"tls = yes\nstub = corp.example=10.0.0.1@5353, "
+		"corp.example.=::1\n"
+		"insecure = corp.example\nprivate-ok = . , home.arpa\n"
+		"deadline = 2s\n";
+	struct dns_config d;
+	struct conf c;
+	char *printed = NULL;
+	size_t n = 0;
+	FILE *to = open_memstream(&printed, &n);
+
+	(void)state;
+	assert_non_null(to);
+	assert_int_equal(parse(text, &c), MPP_OK);
+	conf_print(&c, to);
+	assert_int_equal(fclose(to), 0);
+	assert_non_null(strstr(printed, "\nforward = 192.0.2.1#a.example "
+					"2001:db8::1@8853#b\n"));
+	assert_non_null(strstr(printed, "\nstub = corp.example=10.0.0.1@5353 "
+					"corp.example=::1\n"));
+	assert_int_equal(parse(printed, &c), MPP_OK);
+	conf_dns(&c, &d);
+	assert_int_equal(d.forward.n, 2);
+	assert_int_equal(d.forward.at[0].addr.port, 0);
+	assert_string_equal(d.forward.at[0].name, "a.example");
+	assert_int_equal(d.forward.at[1].addr.port, 8853);
+	assert_int_equal(d.forward.at[1].addr.family, 6);
+	assert_true(d.tls);
+	assert_int_equal(d.stub.n, 2);
+	assert_int_equal(d.stub.at[0].server.addr.port, 5353);
+	assert_int_equal(d.insecure.n, 1);
+	assert_int_equal(d.private_ok.n, 2);
+	assert_int_equal(d.private_ok.at[0].len, 1);
+	assert_int_equal(d.deadline_ms, 2000);
+	assert_int_equal(d.outstanding, 10000);
+	assert_string_equal(d.trust_anchor, "/usr/share/dns/root.key");
+	free(printed);
+}
+
 static void test_what_is_printed_is_read_again(void **state)
 {
 	struct conf c, again;
@@ -493,6 +574,7 @@ int main(void)
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_the_four_sockets),
 		cmocka_unit_test(test_a_whole_one),
+		cmocka_unit_test(test_resolvers_and_zones),
 		cmocka_unit_test(test_what_is_printed_is_read_again),
 		cmocka_unit_test(test_the_longest_line),
 		cmocka_unit_test(test_files),
