@@ -79,7 +79,7 @@ typedef struct mpp_service_config {
 					 without an alarm [1], at most 4 */
 	uint32_t stun_address;      /**< STUN requests of an address that are
 					 answered in a second [50], at most
-					 100000, */
+					 100000 (160 kB for all of them), */
 	uint32_t stun_prefix;       /**< and of its prefix, /24 or /56 [5000],
 					 at most 1000000 */
 	bool stun_off;              /**< answer none */
