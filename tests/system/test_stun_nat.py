@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: MIT
 """STUN of a real mppd with two addresses of each family, asked by the clients
-of coturn and by mpp netcheck, through NATs of nftables and without one."""
-import json
+of coturn through NATs of nftables, and without one."""
 import re
 import subprocess
 import sys
 
 import pytest
-from conftest import DEADLINE_S, ROOT, Mppd, program
+from conftest import DEADLINE_S, ROOT, Mppd
 
 sys.path.insert(0, str(ROOT / "tests" / "netem"))
 
@@ -95,15 +94,12 @@ def test_wildcards_answer_from_the_address_asked(folder, asked):
     assert sorted(said.split("\n")[:-1]) == [f"{at} {at}" for at in asked]
 
 
-KINDS = pytest.mark.parametrize("kind,mapping,filtering", [
+@pytest.mark.parametrize("kind,mapping,filtering", [
     ("full-cone", INDEPENDENT, INDEPENDENT),
     ("address-restricted", INDEPENDENT, ADDRESS),
     ("port-restricted", INDEPENDENT, BOTH),
     ("symmetric", BOTH, BOTH),
 ])
-
-
-@KINDS
 def test_nats(folder, kind, mapping, filtering):
     with Nat(kind) as nat, Service(folder, nat):
         said = ask(nat, "turnutils_natdiscovery", "-m", "-p", PORT, SERVER)
@@ -111,18 +107,6 @@ def test_nats(folder, kind, mapping, filtering):
         assert f"reflexive addr: {OUTER}:" in said
         said = ask(nat, "turnutils_natdiscovery", "-f", "-p", PORT, SERVER)
         assert behaviour(said, "Filtering") == filtering
-
-
-@KINDS
-def test_netcheck(folder, kind, mapping, filtering):
-    with Nat(kind) as nat, Service(folder, nat):
-        said = ask(nat, program("mpp"), "netcheck", f"{SERVER}:{PORT}",
-                   "--json")
-    found = json.loads(said)["ipv4"]
-    assert found["alternate"] is True
-    for name, want in (("mapping", mapping), ("filtering", filtering)):
-        assert found[name] == want.lower().replace(" ", "-")
-    assert found["external"].startswith(f"{OUTER}:")
 
 
 def test_stunclient_behind_a_nat(folder):
