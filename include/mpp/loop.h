@@ -22,6 +22,10 @@
  * socket and calls mpp_client_moved(), if the kernel tells of such changes
  * (rtnetlink).
  *
+ * Where UDP does not get through it goes on over the Web Services that the
+ * invitation named (libcurl, HTTP/1.1), one after the other, and comes back to
+ * UDP by itself: MPP_EV_TRANSPORT.
+ *
  * Threads: one loop belongs to one thread. */
 #ifndef MPP_LOOP_H
 #define MPP_LOOP_H
@@ -51,6 +55,16 @@ typedef struct mpp_loop_config {
 				        long; 0: never */
 	mpp_key_log key_log; /**< INSECURE: is told all keys; zeroed: nobody */
 	bool unlinkable;     /**< see mpp_client_config */
+	/** 0 or MPP_TRANSPORT_AUTO: UDP, and the Web Service where that does
+	 * not get through and one is known; MPP_TRANSPORT_UDP,
+	 * MPP_TRANSPORT_WEB: that alone. */
+	mpp_transport transport;
+	/** Its URL, in place of those in the state; http:// is allowed for any
+	 * host, since the packets are encrypted anyway. NULL: those. */
+	const char *web_url;
+	/** File of certificates that its server's is signed by; NULL: the
+	 * system's. Proxies are taken from the environment (curl(1)). */
+	const char *web_ca;
 } mpp_loop_config;
 
 /** Enrol this device with an invitation URI: makes a key if the state
@@ -63,6 +77,12 @@ typedef struct mpp_loop_config {
 MPP_MUSTCHECK mpp_err mpp_loop_enroll(const char *state_dir, const char *uri,
 				      int timeout_ms, char *id,
 				      mpp_loop_error *err);
+
+/** The same with config's state_dir, timeout_ms, key_log, transport, web_url
+ * and web_ca. @param config  borrowed; its mode does not count */
+MPP_MUSTCHECK mpp_err mpp_loop_enroll_with(const mpp_loop_config *config,
+					   const char *uri, char *id,
+					   mpp_loop_error *err);
 
 /** Enrol this device with a token, as a minter that the service trusts hands it
  * out (docs/protocol.md section 10): connects by it, waits until the service

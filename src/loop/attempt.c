@@ -301,6 +301,11 @@ void loop_attempt_wait(mpp_loop *l, uint32_t ms, mpp_instant now)
 	enter(l, LOOP_TRY, later(now, (uint64_t)ms + a->patience_ms));
 }
 
+void loop_attempt_web(mpp_loop *l)
+{
+	enter(l, LOOP_WEB, MPP_TIME_NEVER);
+}
+
 void loop_attempt_over(mpp_loop *l)
 {
 	enter(l, LOOP_OVER, MPP_TIME_NEVER);

@@ -10,6 +10,8 @@
  *    +-------------------------------------------+
  *
  * OVER: refused for good, or closed; nothing is tried any more.
+ * WEB: the Web Service is in force instead, from any of the others
+ * (transport.h).
  *
  * In TRY the other addresses are asked beside it (race.h); the first that
  * answers takes the place of the one in use. */
@@ -24,6 +26,7 @@ enum loop_phase {
 	LOOP_TRY,
 	LOOP_HOLD,
 	LOOP_PAUSE,
+	LOOP_WEB,
 	LOOP_OVER,
 };
 
@@ -60,6 +63,8 @@ void loop_attempt_refused(mpp_loop *l, int number, mpp_instant now);
 void loop_attempt_wait(mpp_loop *l, uint32_t ms, mpp_instant now);
 void loop_attempt_pause(mpp_loop *l, mpp_instant now);
 void loop_attempt_over(mpp_loop *l);
+/* No address is talked to; the socket stays. */
+void loop_attempt_web(mpp_loop *l);
 
 /* Go on where names were resolved or time has come.
  * @return whether anything was done */

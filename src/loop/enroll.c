@@ -126,11 +126,15 @@ static mpp_err judge(const mpp_client_event *ev)
 	return MPP_ERR_AGAIN;
 }
 
-static mpp_err connect_once(mpp_loop *l, int timeout_ms)
+static mpp_err connect_once(mpp_loop *l, const mpp_loop_config *given)
 {
-	const mpp_loop_config config = {
+	mpp_loop_config config = {
 		.mode = MPP_MODE_ENROLL,
-		.timeout_ms = timeout_ms,
+		.timeout_ms = given->timeout_ms,
+		.key_log = given->key_log,
+		.transport = given->transport,
+		.web_url = given->web_url,
+		.web_ca = given->web_ca,
 	};
 	mpp_client_event ev;
 	mpp_err err = loop_start(l, &config);
@@ -155,9 +159,9 @@ static void write_id(const mpp_loop *l, char *id)
 	(void)mpp_udf_text(udf, MPP_UDF_BITS, id);
 }
 
-static mpp_err finish(mpp_loop *l, int timeout_ms, char *id)
+static mpp_err finish(mpp_loop *l, const mpp_loop_config *config, char *id)
 {
-	mpp_err err = connect_once(l, timeout_ms);
+	mpp_err err = connect_once(l, config);
 
 	if (err == MPP_OK)
 		err = keep(l);
@@ -178,17 +182,28 @@ static mpp_err end(mpp_loop *l, mpp_err result, mpp_loop_error *err)
 mpp_err mpp_loop_enroll(const char *state_dir, const char *uri, int timeout_ms,
 			char *id, mpp_loop_error *err)
 {
+	const mpp_loop_config config = {
+		.state_dir = state_dir,
+		.timeout_ms = timeout_ms,
+	};
+
+	return mpp_loop_enroll_with(&config, uri, id, err);
+}
+
+mpp_err mpp_loop_enroll_with(const mpp_loop_config *config, const char *uri,
+			     char *id, mpp_loop_error *err)
+{
 	struct loop_invitation inv;
 	mpp_loop *l;
 	mpp_err result = loop_uri_parse(uri, &inv, err);
 
 	if (result != MPP_OK)
 		return result;
-	result = loop_new(state_dir, &l, err);
+	result = loop_new(config->state_dir, &l, err);
 	if (result == MPP_OK) {
 		result = prepare(l, &inv);
 		if (result == MPP_OK)
-			result = finish(l, timeout_ms, id);
+			result = finish(l, config, id);
 		result = end(l, result, err);
 	}
 	mem_wipe(&inv, sizeof(inv));
@@ -252,6 +267,7 @@ static mpp_err prepare_grant(mpp_loop *l, const struct loop_grant *g)
 mpp_err mpp_loop_enroll_token(const char *state_dir, mpp_bytes token,
 			      int timeout_ms, char *id, mpp_loop_error *err)
 {
+	const mpp_loop_config config = {.timeout_ms = timeout_ms};
 	struct loop_grant g;
 	mpp_loop *l;
 	mpp_err result = loop_grant_parse(token, &g, err);
@@ -262,7 +278,7 @@ mpp_err mpp_loop_enroll_token(const char *state_dir, mpp_bytes token,
 	if (result == MPP_OK) {
 		result = prepare_grant(l, &g);
 		if (result == MPP_OK)
-			result = finish(l, timeout_ms, id);
+			result = finish(l, &config, id);
 		result = end(l, result, err);
 	}
 	mem_wipe(&g, sizeof(g));
@@ -509,6 +525,7 @@ static mpp_err enroll_name(mpp_loop *l, const struct entry *x, int timeout_ms,
 			   char *id, char *trusted)
 {
 	const mpp_time begin = mpp_loop_now(l).mono;
+	mpp_loop_config config = {.timeout_ms = 0};
 	struct loop_discovery found;
 	bool is_new, known;
 	mpp_err err = prepare_name(l, x, &is_new);
@@ -523,7 +540,8 @@ static mpp_err enroll_name(mpp_loop *l, const struct entry *x, int timeout_ms,
 		return err;
 	known = l->state.n_pins > 0 || l->state.service_suite != 0;
 	l->attempt.is_fresh = true;
-	err = finish(l, rest_of(timeout_ms, begin, mpp_loop_now(l).mono), id);
+	config.timeout_ms = rest_of(timeout_ms, begin, mpp_loop_now(l).mono);
+	err = finish(l, &config, id);
 	if (err == MPP_OK)
 		tell_trusted(l, known, trusted);
 	return err;

@@ -84,6 +84,9 @@ mpp_err loop_new(const char *dir, mpp_loop **out, mpp_loop_error *e)
 	l->attempt.phase = LOOP_OVER;
 	l->attempt.deadline = MPP_TIME_NEVER;
 	l->race.at = MPP_TIME_NEVER;
+	l->web.epoll = -1;
+	l->web.due = MPP_TIME_NEVER;
+	l->transport.turn = MPP_TIME_NEVER;
 	l->epoll = epoll_create1(EPOLL_CLOEXEC);
 	l->timer = timerfd_create(CLOCK_BOOTTIME, TFD_NONBLOCK | TFD_CLOEXEC);
 	loop_network_open(l);
@@ -175,6 +178,7 @@ static mpp_err make_client(mpp_loop *l, const mpp_loop_config *config)
 	c.keepalive_ms = config->keepalive_ms;
 	c.key_log = config->key_log;
 	c.unlinkable = config->unlinkable;
+	c.web = l->web.n != 0;
 	if (fill_stores(config, &c) != MPP_OK)
 		return loop_fail(&l->error, MPP_ERR_INVALID, EX_USAGE,
 				 "more than %d stores", MPP_FILTER_MAX);
@@ -194,7 +198,8 @@ mpp_err loop_start(mpp_loop *l, const mpp_loop_config *config)
 	mpp_err err;
 
 	l->error.text[0] = '\0';
-	if ((err = make_client(l, config)) != MPP_OK)
+	if ((err = loop_web_choose(l, config)) != MPP_OK ||
+	    (err = make_client(l, config)) != MPP_OK)
 		return err;
 	l->mode = config->mode;
 	l->timeout_ms = config->timeout_ms;
@@ -202,7 +207,13 @@ mpp_err loop_start(mpp_loop *l, const mpp_loop_config *config)
 	if (config->timeout_ms > 0)
 		l->give_up.us =
 			now.mono.us + (uint64_t)config->timeout_ms * 1000;
-	loop_attempt_begin(l, now);
+	if (config->transport == MPP_TRANSPORT_WEB) {
+		mpp_client_transport(l->client, MPP_TRANSPORT_WEB, now);
+		mpp_client_connect(l->client, now);
+		loop_attempt_web(l);
+	} else {
+		loop_attempt_begin(l, now);
+	}
 	return MPP_OK;
 }
 
@@ -268,12 +279,15 @@ static mpp_err flush(mpp_loop *l, mpp_instant now)
 	mpp_buf out = {room, sizeof(room), 0};
 	mpp_err err;
 
-	while (l->socket >= 0) {
+	loop_web_flush(l, now);
+	while (l->socket >= 0 || loop_web_serves(l)) {
 		err = mpp_client_send(l->client, now, &out);
 		if (err == MPP_ERR_AGAIN)
 			return MPP_OK;
 		if (err != MPP_OK)
 			return fail(l, err, EX_SOFTWARE);
+		if (l->socket < 0)
+			continue; /* UDP cannot be tried without a route */
 		note_refusal(l,
 			     loop_socket_send(l->socket,
 					      (mpp_bytes){out.p, out.len}),
@@ -349,7 +363,7 @@ static void note_first_answer(mpp_loop *l, const mpp_client_event *ev,
 	if (ev->request != 0)
 		return;
 	set_hold(l, ev);
-	loop_attempt_held(l, now);
+	loop_transport_connected(l, now);
 	if (!ev->more)
 		loop_attempt_over(l);
 }
@@ -361,7 +375,7 @@ static void note_event(mpp_loop *l, const mpp_client_event *ev, mpp_instant now)
 	case MPP_EV_CONNECTED:
 		l->error.text[0] = '\0';
 		set_hold(l, ev);
-		loop_attempt_held(l, now);
+		loop_transport_connected(l, now);
 		loop_network_look(l, now);
 		return;
 	case MPP_EV_RESPONSE:
@@ -372,17 +386,17 @@ static void note_event(mpp_loop *l, const mpp_client_event *ev, mpp_instant now)
 		return;
 	case MPP_EV_REFUSED:
 		loop_verdict(l, ev);
-		if (ev->retry_ms > 0)
-			loop_attempt_wait(l, ev->retry_ms, now);
-		else
+		if (ev->retry_ms == 0)
 			loop_attempt_over(l);
+		else if (l->attempt.phase != LOOP_WEB)
+			loop_attempt_wait(l, ev->retry_ms, now);
 		return;
 	case MPP_EV_CLOSED:
 		loop_verdict(l, ev);
-		if (is_passing(l, ev))
-			loop_attempt_pause(l, now);
-		else
+		if (!is_passing(l, ev))
 			loop_attempt_over(l);
+		else if (l->attempt.phase != LOOP_WEB)
+			loop_attempt_pause(l, now);
 		return;
 	case MPP_EV_KEY_CHANGED:
 		loop_verdict(l, ev);
@@ -442,7 +456,7 @@ static mpp_time client_due(const mpp_loop *l)
 	const mpp_time due = mpp_client_deadline(l->client);
 	const uint64_t floor = l->ticked.us + TICK_GAP_US;
 
-	if (l->socket < 0)
+	if (l->socket < 0 && !loop_web_serves(l))
 		return MPP_TIME_NEVER;
 	return due.us > floor ? due : (mpp_time){floor};
 }
@@ -460,7 +474,8 @@ static bool tick(mpp_loop *l, mpp_instant now)
  * @return whether anything was done */
 static bool turn(mpp_loop *l, mpp_instant now)
 {
-	return loop_network_step(l, now) || receive_one(l, now) ||
+	return loop_transport_step(l, now) || loop_network_step(l, now) ||
+	       receive_one(l, now) || loop_web_step(l, now) ||
 	       loop_race_step(l, now) || tick(l, now) ||
 	       loop_attempt_step(l, now);
 }
@@ -480,6 +495,8 @@ static void arm(mpp_loop *l)
 	us = earliest(us, l->race.at.us);
 	us = earliest(us, l->give_up.us);
 	us = earliest(us, l->network.at.us);
+	us = earliest(us, l->web.due.us);
+	us = earliest(us, loop_transport_due(l).us);
 	if (us != MPP_TIME_NEVER.us) {
 		at.it_value.tv_sec = (time_t)(us / 1000000);
 		at.it_value.tv_nsec = (long)(us % 1000000) * 1000 + 1;
@@ -588,6 +605,10 @@ static void say_close(mpp_loop *l)
 	if (l->attempt.phase == LOOP_HOLD && l->socket >= 0) {
 		mpp_client_close(l->client, now);
 		(void)flush(l, now);
+	} else if (l->attempt.phase == LOOP_WEB) {
+		mpp_client_close(l->client, now);
+		loop_web_flush(l, now);
+		loop_web_finish(l);
 	}
 	mpp_client_wipe(l->client);
 }
@@ -597,6 +618,8 @@ void mpp_loop_close(mpp_loop *l)
 	if (l->client != NULL)
 		say_close(l);
 	loop_attempt_over(l);
+	loop_transport_close(l);
+	free(l->web.ca);
 	loop_use_socket(l, -1);
 	loop_network_close(l);
 	if (l->hold >= 0)

@@ -9,6 +9,8 @@
 #include "loop/network.h"
 #include "loop/race.h"
 #include "loop/state.h"
+#include "loop/transport.h"
+#include "loop/web.h"
 
 struct mpp_loop {
 	char *dir;
@@ -30,6 +32,8 @@ struct mpp_loop {
 	struct loop_attempt attempt;
 	struct loop_race race;
 	struct loop_network network;
+	struct loop_web web;
+	struct loop_transport transport;
 	mpp_err failed; /* sticky */
 	mpp_loop_error error;
 };

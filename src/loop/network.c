@@ -159,6 +159,7 @@ static bool moved(mpp_loop *l, mpp_instant now)
 	}
 	loop_use_socket(l, fd);
 	tell_network(l, true, now);
+	loop_web_close(l); /* its connections were of the old one */
 	mpp_client_moved(l->client, now);
 	if (l->attempt.phase == LOOP_TRY)
 		loop_race_begin(l, now); /* those asked were of the old one */

@@ -140,6 +140,11 @@ mpp_err loop_verdict_timeout(mpp_loop *l)
 
 	if (l->error.text[0] != '\0')
 		return MPP_ERR_TIMEOUT; /* a refusal said "later" */
+	if (l->web.why[0] != '\0')
+		return loop_fail(&l->error, MPP_ERR_TIMEOUT, EX_TEMPFAIL,
+				 "no answer within %g s by UDP, and none by "
+				 "HTTP: %s",
+				 l->timeout_ms / 1000.0, l->web.why);
 	if (a->addresses.n == 0)
 		return loop_fail(&l->error, MPP_ERR_TIMEOUT,
 				 a->addresses.all_unknown ? EX_NOHOST

@@ -30,12 +30,7 @@ int ask_turn(const struct options *o, int *fd)
 
 int ask_open(struct ask *a, const struct options *o, mpp_client_mode mode)
 {
-	const mpp_loop_config config = {
-		.state_dir = o->state,
-		.mode = mode,
-		.timeout_ms = o->timeout_ms,
-		.key_log = o->key_log,
-	};
+	const mpp_loop_config config = options_loop(o, mode);
 	mpp_loop_error e = {.exit_code = 0};
 	mpp_err err;
 	int code;

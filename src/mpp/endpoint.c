@@ -17,6 +17,7 @@ static int show_json(const mpp_client_event *ev)
 
 	show_json_begin(&w);
 	show_json_endpoint(&w, ev);
+	mpp_json_cstring(&w, "transport", show_transport(ev));
 	if (ev->now_s != 0) {
 		show_rfc3339((mpp_wall){ev->now_s * 1000000}, now);
 		mpp_json_cstring(&w, "time", now);
@@ -32,7 +33,11 @@ static int show_text(const mpp_client_event *ev)
 	if (ev->now_s != 0)
 		show_local((mpp_wall){ev->now_s * 1000000}, now);
 	(void)printf("seen from  %s\ntime       %s\n",
-		     endpoint[0] == '\0' ? "unknown" : endpoint, now);
+		     endpoint[0] != '\0' ? endpoint
+		     : ev->transport == MPP_TRANSPORT_WEB
+			     ? "unknown (over HTTP)"
+			     : "unknown",
+		     now);
 	return complain_stdout();
 }
 

@@ -53,6 +53,7 @@ static int enroll_uri(const struct options *o)
 {
 	char room[URI_ROOM], id[MPP_UDF_TEXT_MAX];
 	const char *uri = o->args[0];
+	mpp_loop_config config;
 	mpp_loop_error e = {.exit_code = 0};
 	mpp_err err;
 	int code;
@@ -62,7 +63,8 @@ static int enroll_uri(const struct options *o)
 			return code;
 		uri = room;
 	}
-	err = mpp_loop_enroll(o->state, uri, o->timeout_ms, id, &e);
+	config = options_loop(o, MPP_MODE_ENROLL);
+	err = mpp_loop_enroll_with(&config, uri, id, &e);
 	mem_wipe(room, sizeof(room));
 	return err == MPP_OK ? show(o, "enrolled", id) : complain_loop(err, &e);
 }
@@ -187,6 +189,13 @@ static bool is_name(const char *text)
 
 int command_enroll(const struct options *o)
 {
+	const unsigned web = OPT_TRANSPORT | OPT_WEB_URL | OPT_WEB_CA;
+
+	if ((o->given & web) != 0 &&
+	    (o->token != NULL || (o->n_args > 1 && is_name(o->args[0]))))
+		return complain(EX_USAGE,
+				"--transport, --web-url and --web-ca go with "
+				"an invitation's URI");
 	if (o->n_args > 1 && is_name(o->args[0]))
 		return enroll_name(o);
 	if (o->invitation != NULL)

@@ -27,6 +27,9 @@ static const struct option table[] = {
 	{"json", no_argument, NULL, FIRST_BIT + OPT_JSON},
 	{"store", required_argument, NULL, FIRST_BIT + OPT_STORE},
 	{"lease", required_argument, NULL, FIRST_BIT + OPT_LEASE},
+	{"transport", required_argument, NULL, FIRST_BIT + OPT_TRANSPORT},
+	{"web-url", required_argument, NULL, FIRST_BIT + OPT_WEB_URL},
+	{"web-ca", required_argument, NULL, FIRST_BIT + OPT_WEB_CA},
 	{"keepalive", required_argument, NULL, FIRST_BIT + OPT_KEEPALIVE},
 	{"count", required_argument, NULL, FIRST_BIT + OPT_COUNT},
 	{"insecure-key-log", required_argument, NULL, FIRST_BIT + OPT_KEY_LOG},
@@ -89,6 +92,28 @@ static int set_count(struct options *o, const char *text)
 	return complain(EX_USAGE, "--count %s: give a number from 1", text);
 }
 
+static int set_transport(struct options *o, const char *text)
+{
+	static const struct {
+		const char *name;
+		mpp_transport value;
+	} known[] = {
+		{"auto", MPP_TRANSPORT_AUTO},
+		{"udp", MPP_TRANSPORT_UDP},
+		{"web", MPP_TRANSPORT_WEB},
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+		if (strcmp(text, known[i].name) == 0) {
+			o->transport = known[i].value;
+			return 0;
+		}
+	}
+	return complain(EX_USAGE, "--transport %s: give auto, udp or web",
+			text);
+}
+
 static int set_one(struct options *o, unsigned bit, const char *text)
 {
 	o->given |= bit;
@@ -104,6 +129,14 @@ static int set_one(struct options *o, unsigned bit, const char *text)
 		return set_store(o, text);
 	case OPT_LEASE:
 		return set_span(&o->lease_ms, "lease", text, SPAN_MIN_MS);
+	case OPT_TRANSPORT:
+		return set_transport(o, text);
+	case OPT_WEB_URL:
+		o->web_url = text;
+		return 0;
+	case OPT_WEB_CA:
+		o->web_ca = text;
+		return 0;
 	case OPT_KEEPALIVE:
 		return set_span(&o->keepalive_ms, "keepalive", text,
 				SPAN_MIN_MS);
@@ -188,9 +221,32 @@ int options_parse(int argc, char **argv, struct options *out)
 	return 0;
 }
 
+mpp_loop_config options_loop(const struct options *o, mpp_client_mode mode)
+{
+	return (mpp_loop_config){
+		.state_dir = o->state,
+		.mode = mode,
+		.timeout_ms = o->timeout_ms,
+		.key_log = o->key_log,
+		.transport = o->transport,
+		.web_url = o->web_url,
+		.web_ca = o->web_ca,
+	};
+}
+
 int options_state(struct options *o)
 {
 	return o->state[0] == '\0' ? default_state(o) : 0;
+}
+
+/* Whoever connects may say how: as enroll does, and all that log keys. */
+static unsigned widened(unsigned allowed)
+{
+	const unsigned connects = OPT_KEY_LOG | OPT_TOKEN;
+
+	return (allowed & connects) == 0
+		       ? allowed
+		       : allowed | OPT_TRANSPORT | OPT_WEB_URL | OPT_WEB_CA;
 }
 
 const char *options_stray(const struct options *o, unsigned allowed)
@@ -200,7 +256,7 @@ const char *options_stray(const struct options *o, unsigned allowed)
 	for (row = table; row->val >= FIRST_BIT; row++) {
 		const unsigned bit = (unsigned)(row->val - FIRST_BIT);
 
-		if ((o->given & bit) != 0 && (allowed & bit) == 0)
+		if ((o->given & bit) != 0 && (widened(allowed) & bit) == 0)
 			return row->name;
 	}
 	return NULL;

@@ -16,6 +16,9 @@ enum {
 	OPT_JSON = 1 << 2,
 	OPT_STORE = 1 << 3,
 	OPT_LEASE = 1 << 4,
+	OPT_TRANSPORT = 1 << 24,
+	OPT_WEB_URL = 1 << 25,
+	OPT_WEB_CA = 1 << 26,
 	OPT_KEEPALIVE = 1 << 5,
 	OPT_COUNT = 1 << 6,
 	OPT_KEY_LOG = 1 << 7,
@@ -36,6 +39,9 @@ struct options {
 	bool json;
 	const char *stores[STORES_MAX + 1]; /* NULL behind the last */
 	uint32_t lease_ms;
+	mpp_transport transport; /* 0: not said */
+	const char *web_url;     /* NULL: what the invitation named */
+	const char *web_ca;      /* NULL: the system's certificates */
 	uint32_t keepalive_ms;
 	uint64_t count;           /* 0: for ever */
 	const char *token;        /* a file, "-" for stdin; NULL: none */
@@ -49,6 +55,9 @@ struct options {
 /* Read the command line; says on stderr what is wrong with it.
  * @return 0 or EX_USAGE */
 int options_parse(int argc, char **argv, struct options *out);
+
+/* What they all say to a loop. */
+mpp_loop_config options_loop(const struct options *o, mpp_client_mode mode);
 
 /* Fill in the state directory where none was given: $MPP_STATE,
  * $XDG_STATE_HOME/mpp or ~/.local/state/mpp. @return 0 or EX_USAGE */

@@ -46,6 +46,7 @@ static void begin_json(struct report *r, const mpp_client_event *ev)
 		show_rfc3339(service, text);
 		mpp_json_cstring(&r->w, "time", text);
 	}
+	mpp_json_cstring(&r->w, "transport", show_transport(ev));
 	mpp_json_array(&r->w, "stores");
 }
 
@@ -62,8 +63,9 @@ static void begin_text(struct report *r, const mpp_client_event *ev)
 	(void)printf("device     %s\n", id);
 	if (mpp_loop_domain(r->loop)[0] != '\0')
 		(void)printf("domain     %s\n", mpp_loop_domain(r->loop));
-	(void)printf("seen from  %s\ntime       %s\nstores    ",
-		     endpoint[0] == '\0' ? "unknown" : endpoint, now);
+	(void)printf("seen from  %s\nover       %s\ntime       %s\nstores    ",
+		     endpoint[0] == '\0' ? "unknown" : endpoint,
+		     ev->transport == MPP_TRANSPORT_WEB ? "HTTP" : "UDP", now);
 }
 
 static void begin(struct report *r, const mpp_client_event *ev)
@@ -150,12 +152,7 @@ static int ask(struct report *r)
 
 int command_status(const struct options *o)
 {
-	const mpp_loop_config config = {
-		.state_dir = o->state,
-		.mode = MPP_MODE_STATUS,
-		.timeout_ms = o->timeout_ms,
-		.key_log = o->key_log,
-	};
+	const mpp_loop_config config = options_loop(o, MPP_MODE_STATUS);
 	mpp_loop_error e = {.exit_code = 0};
 	struct report r = {.o = o};
 	mpp_err err;

@@ -221,16 +221,7 @@ static int check_stores(const struct options *o)
 
 int command_subscribe(const struct options *o)
 {
-	const mpp_loop_config config = {
-		.state_dir = o->state,
-		.mode = MPP_MODE_SUBSCRIBE,
-		.stores = o->stores,
-		.lease_ms = o->lease_ms,
-		.keepalive_ms = o->keepalive_ms,
-		.timeout_ms = o->timeout_ms,
-		.key_log = o->key_log,
-		.unlinkable = o->unlinkable,
-	};
+	mpp_loop_config config = options_loop(o, MPP_MODE_SUBSCRIBE);
 	struct subscription s = {.o = o, .signals = -1};
 	mpp_loop_error e = {.exit_code = 0};
 	mpp_err err;
@@ -238,6 +229,10 @@ int command_subscribe(const struct options *o)
 
 	if ((code = check_stores(o)) != 0)
 		return code;
+	config.stores = o->stores;
+	config.lease_ms = o->lease_ms;
+	config.keepalive_ms = o->keepalive_ms;
+	config.unlinkable = o->unlinkable;
 	s.signals = catch_signals();
 	if (s.signals < 0)
 		return complain(EX_OSERR, "cannot watch for signals");
