@@ -34,6 +34,7 @@ struct web_world {
 	uint64_t numbers;
 	bool no_wait;   /* nobody waits, whatever is preferred */
 	bool http_down; /* nobody listens */
+	bool noise;     /* somebody else answers whatever he likes */
 	int portal;     /* somebody else answers, with this status; 0: not */
 	bool udp_cut;
 	unsigned request_loss_pct, answer_loss_pct, delay_us, jitter_us;
@@ -93,6 +94,27 @@ static inline int web_status(mpp_err err, const mpp_buf *out)
 	return err == MPP_ERR_STATE ? 503 : 400;
 }
 
+/* Somebody who sees the request, and has no key. */
+static inline void web_noise(struct world *w, const struct carried *f)
+{
+	static const int statuses[] = {200, 200, 200, 204, 409, 410, 503, 0};
+	static uint8_t room[MPP_WEB_ANSWER_MAX];
+	mpp_buf out = {room, sizeof(room), 0};
+	size_t i;
+
+	out.len = (size_t)(world_random(w) %
+			   (world_random(w) % 4 == 0 ? sizeof(room) : 200));
+	for (i = 0; i < out.len; i++)
+		room[i] = (uint8_t)world_random(w);
+	if (out.len >= 17 && world_random(w) % 2 == 0) {
+		/* An identifier that stood in the request, perhaps; and a
+		 * type of answer that there is. */
+		memcpy(room, f->data + world_random(w) % (f->len - 16), 16);
+		room[16] = (uint8_t)(world_random(w) % 4);
+	}
+	web_answer(w, f->device, f->tag, statuses[world_random(w) % 8], &out);
+}
+
 static inline void web_arrive(struct world *w, struct carried *f)
 {
 	static uint8_t room[MPP_WEB_ANSWER_MAX];
@@ -102,6 +124,10 @@ static inline void web_arrive(struct world *w, struct carried *f)
 
 	if (web.http_down || w->service_down) {
 		web_answer(w, f->device, f->tag, 0, NULL);
+		return;
+	}
+	if (web.noise) {
+		web_noise(w, f);
 		return;
 	}
 	if (web.portal != 0) {

@@ -862,6 +862,8 @@ MUTANTS = [
      "src/role/service_data.c",
      "service_by_web(s) || (b->flags & BIND_SUBSCRIBED) == 0 ||",
      "(b->flags & BIND_SUBSCRIBED) == 0 ||", [WEB]),
+    ("web: UDP that comes and goes is tried as ever",
+     "src/role/client_web.c", "\tif (!flaps)\n", "", [CLIENT_WEB]),
     ("web: a device gives UDP up late", "src/role/client_web.c",
      "FALL_US = 3000000", "FALL_US = 9000000", [CLIENT_WEB]),
     ("web: a device never says where UDP would reach it",

@@ -232,6 +232,50 @@ static void another_web_server_in_between_is_no_service(void **state)
 	world_end(&w);
 }
 
+static void noise_in_place_of_answers_changes_nothing(void **state)
+{
+	struct world_device *d = subscriber(23, true);
+	uint64_t posts = web.posts, serial;
+	unsigned i;
+
+	(void)state;
+	web.noise = true;
+	for (i = 0; i < 200; i++) {
+		web_run(&w, 20 * S);
+		/* Back now and then, so that there is a connection, too. */
+		web.noise = i % 4 != 3;
+	}
+	assert_true(web.posts - posts > 300);
+	assert_int_equal(world_count(d, MPP_EV_KEY_CHANGED), 0);
+	assert_int_equal(world_count(d, MPP_EV_REFUSED), 0);
+	assert_int_equal(world_count(d, MPP_EV_CLOSED), 0);
+	assert_int_equal(world_count(d, MPP_EV_PUBLICATION), 0);
+	web.noise = false;
+	serial = web_publish(&w, ALICE, "mmm_a", 2);
+	web_run(&w, 60 * S);
+	assert_told_once(d, serial);
+	world_end(&w);
+}
+
+/* UDP that works for a moment now and then is not believed each time. */
+static void udp_that_comes_and_goes_is_tried_more_seldom(void **state)
+{
+	struct world_device *d = subscriber(24, true);
+	unsigned i, changes = 0;
+
+	(void)state;
+	for (i = 0; i < 60; i++) {
+		web.udp_cut = info(0).now == MPP_TRANSPORT_UDP;
+		web_run(&w, 10 * S);
+	}
+	changes = info(0).changes;
+	/* Every 5 s it could be back: 60 changes. */
+	assert_in_range(changes, 8, 34);
+	assert_int_equal(world_count(d, MPP_EV_LOST), 0);
+	assert_int_equal(world_count(d, MPP_EV_CONNECTED), 1);
+	world_end(&w);
+}
+
 static void fresh_keys_are_made_over_the_web_as_well(void **state)
 {
 	struct world_device *d;
@@ -502,6 +546,8 @@ int main(void)
 			a_service_that_lost_it_says_so_and_it_connects_anew),
 		cmocka_unit_test(lost_requests_and_answers_lose_no_publication),
 		cmocka_unit_test(another_web_server_in_between_is_no_service),
+		cmocka_unit_test(noise_in_place_of_answers_changes_nothing),
+		cmocka_unit_test(udp_that_comes_and_goes_is_tried_more_seldom),
 		cmocka_unit_test(fresh_keys_are_made_over_the_web_as_well),
 		cmocka_unit_test(
 			what_does_not_fit_a_datagram_comes_as_one_answer),
