@@ -17,6 +17,9 @@
 
 enum { DISCOVER_WHY = 160 };
 
+/* Of the Web Service, when a zone says no other. */
+#define DISCOVER_PATH "/.well-known/mmmpresence"
+
 enum discover_result {
 	DISCOVER_NOT_ASKED = 0,
 	DISCOVER_FOUND,

@@ -36,8 +36,7 @@ static const char *result_word(enum discover_result result)
 /* The path that POSTs go to. */
 static const char *path_of(const struct loop_discovery *d)
 {
-	return d->path.text.path[0] != '\0' ? d->path.text.path
-					    : "/.well-known/mmmpresence";
+	return d->path.text.path[0] != '\0' ? d->path.text.path : DISCOVER_PATH;
 }
 
 /* ---- for programs ---- */

@@ -29,8 +29,9 @@ struct records {
 	const char *domain;
 	struct record list[RECORDS_MAX];
 	size_t n;
-	unsigned priority; /* of the last SRV record */
-	bool has_local;    /* a target without a dot */
+	char path[LOOP_WEB_PATH_MAX + 1]; /* of the Web Service */
+	bool has_left;                    /* a URL that a zone cannot say */
+	bool has_local;                   /* a target without a dot */
 };
 
 static struct record *add(struct records *r, const char *below,
@@ -67,26 +68,31 @@ static const char *address_type(const char *host)
 	return inet_pton(AF_INET6, host, &any) == 1 ? "AAAA" : NULL;
 }
 
-static void add_srv(struct records *r, const char *host, unsigned port)
+static const char udp_label[] = "_mmmpresence._udp.";
+static const char web_label[] = "_mmmpresence._tcp.";
+
+/* The first one of a label is preferred, and so on. */
+static void add_srv(struct records *r, const char *label, const char *host,
+		    unsigned port)
 {
-	struct record *one = add(r, "_mmmpresence._udp.", "SRV");
+	unsigned priority = PRIORITY_STEP;
+	struct record *one = add(r, label, "SRV");
+	char target[DATA_MAX];
 	size_t i;
 
+	(void)snprintf(target, sizeof(target), " 0 %u %s.", port, host);
 	for (i = 0; i + 1 < r->n; i++) {
-		char target[DATA_MAX];
-
-		(void)snprintf(target, sizeof(target), " 0 %u %s.", port, host);
-		if (strcmp(r->list[i].type, "SRV") == 0 &&
-		    strstr(r->list[i].data, target) != NULL)
-			break;
+		if (strcmp(r->list[i].type, "SRV") != 0 ||
+		    strcmp(r->list[i].name, one->name) != 0)
+			continue;
+		if (strstr(r->list[i].data, target) != NULL) {
+			r->n--; /* it stands there */
+			return;
+		}
+		priority += PRIORITY_STEP;
 	}
-	if (i + 1 < r->n) {
-		r->n--; /* it stands there */
-		return;
-	}
-	r->priority += PRIORITY_STEP;
-	(void)snprintf(one->data, sizeof(one->data), "%u 0 %u %s.", r->priority,
-		       port, host);
+	(void)snprintf(one->data, sizeof(one->data), "%u%.300s", priority,
+		       target);
 }
 
 static void add_endpoint(struct records *r, const char *text)
@@ -102,11 +108,11 @@ static void add_endpoint(struct records *r, const char *text)
 	type = address_type(ep.host);
 	if (type == NULL) {
 		r->has_local = r->has_local || strchr(ep.host, '.') == NULL;
-		add_srv(r, ep.host, ep.port);
+		add_srv(r, udp_label, ep.host, ep.port);
 		return;
 	}
 	(void)snprintf(named, sizeof(named), "mmmpresence.%s", r->domain);
-	add_srv(r, named, ep.port);
+	add_srv(r, udp_label, named, ep.port);
 	one = add(r, "mmmpresence.", type);
 	(void)snprintf(one->data, sizeof(one->data), "%s", ep.host);
 	if (has(r, one))
@@ -115,9 +121,48 @@ static void add_endpoint(struct records *r, const char *text)
 
 static void add_pin(struct records *r, const char *pin)
 {
-	struct record *one = add(r, "_mmmpresence._udp.", "TXT");
+	struct record *one = add(r, udp_label, "TXT");
 
 	(void)snprintf(one->data, sizeof(one->data), "\"udf=%s\"", pin);
+}
+
+/* A zone says one path for all, and a certificate is for a name. */
+static void add_url(struct records *r, const char *text)
+{
+	const mpp_bytes in = {(const uint8_t *)text, strlen(text)};
+	static const char scheme[] = "https://";
+	const size_t skip = sizeof(scheme) - 1;
+	char url[LOOP_WEB_TEXT];
+	struct loop_endpoint ep;
+	const char *path;
+
+	if (loop_weburl_wrong(in, false, url) != NULL ||
+	    strncmp(url, scheme, skip) != 0) {
+		r->has_left = true;
+		return;
+	}
+	path = strchr(url + skip, '/');
+	if (path == NULL ||
+	    loop_endpoint_wrong((mpp_bytes){(const uint8_t *)url + skip,
+					    (size_t)(path - url) - skip},
+				&ep) != NULL ||
+	    address_type(ep.host) != NULL ||
+	    (r->path[0] != '\0' && strcmp(r->path, path) != 0)) {
+		r->has_left = true;
+		return;
+	}
+	(void)snprintf(r->path, sizeof(r->path), "%s", path);
+	add_srv(r, web_label, ep.host, ep.port);
+}
+
+static void add_path(struct records *r)
+{
+	struct record *one;
+
+	if (r->path[0] == '\0' || strcmp(r->path, DISCOVER_PATH) == 0)
+		return;
+	one = add(r, web_label, "TXT");
+	(void)snprintf(one->data, sizeof(one->data), "\"path=%s\"", r->path);
 }
 
 static void collect(struct records *r, const struct json *j)
@@ -125,7 +170,7 @@ static void collect(struct records *r, const struct json *j)
 	const struct json_node *list =
 		json_member(j, json_root(j), "endpoints");
 	const struct json_node *one;
-	char text[LOOP_ENDPOINT_TEXT];
+	char text[LOOP_ENDPOINT_TEXT], url[LOOP_WEB_TEXT];
 
 	for (one = json_first(j, list); one != NULL;
 	     one = json_next(j, list, one))
@@ -135,6 +180,11 @@ static void collect(struct records *r, const struct json *j)
 	     one = json_next(j, list, one))
 		add_pin(r,
 			json_text(j, one, "fingerprint", text, sizeof(text)));
+	list = json_member(j, json_root(j), "urls");
+	for (one = json_first(j, list); one != NULL;
+	     one = json_next(j, list, one))
+		add_url(r, json_item_text(one, url, sizeof(url)));
+	add_path(r);
 }
 
 static void write_records(mpp_json_writer *w, const void *arg)
@@ -177,6 +227,9 @@ static int print_text(const struct records *r)
 	if (r->has_local)
 		(void)complain(0, "a host without a domain can be found from "
 				  "nowhere else: set [service] endpoint");
+	if (r->has_left)
+		(void)complain(0, "a URL that is not https, has no name, or "
+				  "another path than the first is left out");
 	return complain_stdout();
 }
 

@@ -274,6 +274,7 @@ static void write_status(mpp_json_writer *w, const void *arg)
 	write_suites(w, k->service);
 	write_list(w, "listen", k->listen);
 	write_list(w, "endpoints", k->endpoints);
+	write_list(w, "urls", k->urls);
 	mpp_json_cstring(w, "store", k->store);
 	write_counters(w, k);
 	write_pools(w, k->service);

@@ -22,7 +22,7 @@ def test_status(mppd):
     assert headers["Content-Type"] == "application/json"
     assert list(doc) == [
         "version", "uptime_s", "crypto", "aead", "suites", "listen",
-        "endpoints", "store", "counters", "udp", "pools", "accounts",
+        "endpoints", "urls", "store", "counters", "udp", "pools", "accounts",
         "truncated"]
     assert [s["suite"] for s in doc["suites"]] == [1, 2]
     for suite in doc["suites"]:

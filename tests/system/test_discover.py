@@ -316,6 +316,30 @@ def test_records_as_mppctl_prints_them(place, mppd_factory):
     assert mppd.ctl("dns-records", "192.0.2.1").returncode == 64
 
 
+@pytest.mark.parametrize("urls, path, left", [
+    ("https://web.example.test", "/.well-known/mmmpresence", False),
+    ("https://web.example.test:8443/mpp https://two.example.test/mpp"
+     " https://two.example.test/other https://192.0.2.1/mpp", "/mpp", True),
+])
+def test_records_of_a_web_service(place, mppd_factory, urls, path, left):
+    mppd = mppd_factory(
+        service=f"endpoint = a.example.test\n[web]\nurl = {urls}").start()
+    done = mppd.ctl("dns-records", DOMAIN)
+    assert done.returncode == 0
+    assert ("left out" in done.stderr) is left
+    assert ("path=" in done.stdout) is (path == "/mpp")
+    assert "192.0.2.1" not in done.stdout
+    Zone(place, done.stdout + "a A 192.0.2.9\n")
+    code, found, said = discover(place)
+    assert (code, said) == (0, "")
+    assert found["web"]["path"] == path
+    targets = [(one["priority"], one["host"], one["port"])
+               for one in found["web"]["targets"]]
+    assert targets == ([(10, "web.example.test", 8443),
+                        (20, "two.example.test", 443)] if left else
+                       [(10, "web.example.test", 443)])
+
+
 def test_a_host_that_only_this_machine_knows(mppd_factory):
     mppd = mppd_factory(service="endpoint = presence:15099").start()
     done = mppd.ctl("dns-records", DOMAIN)
