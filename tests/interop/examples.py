@@ -600,6 +600,16 @@ def packets(noise):
         *jsonb_pieces(of("PresenceResolveRequest")), quantum=128)
     add("resolved", down, CLIENT_ID, m.Header(11, m.FINAL), *empty,
         *jsonb_pieces(of("PresenceResolveResponse")), quantum=468)
+    add("web-status", up, sid, m.Header(10), *empty,
+        *jsonb_pieces({"PresenceStatusRequest": {
+            "Serial": 10, "Acknowledge": SERIAL}}))
+    news = common(10)
+    del news["EndPoint"]
+    add("web-news", down, CLIENT_ID,
+        m.Header(12, m.FINAL | m.ACK, ack_index=10, ack_bits=1), *empty,
+        *jsonb_pieces({"PresenceStatus": {
+            **news, "StoreStatus": [{"Store": "mmm_Inbound", "Index": 43}],
+            "Bitmask": m.bitmask(["mmm_Inbound"]), "Serial": SERIAL + 5}}))
     add("removed", down, CLIENT_ID, m.Header(4), *list_pieces({
         "Close": m.put_close(403,
                              "this device was removed from its account")}))

@@ -1010,6 +1010,8 @@ static const struct packet_row {
 	 {11, 1, 1, 0, 0, 0, 0},
 	 "PresenceResolveResponse",
 	 -1},
+	{"web-status", true, {10, 1, 1, 0, 0, 0, 0}, "=waiting", -1},
+	{"web-news", false, {12, 5, 1, 0, 0, 10, 1}, "=news", -1},
 	{"removed", false, {4, 1, 1, 0, 0, 0, 0}, NULL, 403},
 	{"fields",
 	 false,
@@ -1080,10 +1082,37 @@ static bool is_status(mpp_bytes message)
 	       !msg_has(&m, FIELD_SERIAL);
 }
 
+/* By HTTP: a request that waits, and what it was told. */
+static bool is_waiting(mpp_bytes message)
+{
+	struct msg m;
+	mpp_bytes rest;
+
+	return msg_decode(message, &m, &rest) == MPP_OK && rest.len == 0 &&
+	       m.type == MSG_STATUS_REQUEST && m.serial == 10 &&
+	       m.acknowledge == UINT64_C(1700000000000001) &&
+	       m.present == (1u << FIELD_SERIAL | 1u << FIELD_ACKNOWLEDGE);
+}
+
+static bool is_news(mpp_bytes message)
+{
+	struct msg m;
+	mpp_bytes rest;
+
+	return msg_decode(message, &m, &rest) == MPP_OK && rest.len == 0 &&
+	       m.type == MSG_STATUS && m.acknowledge == 10 &&
+	       m.now_s == UINT64_C(1700000000) && m.endpoint.family == 0 &&
+	       m.store_status.n == 1 && m.serial == UINT64_C(1700000000000006);
+}
+
 static bool is_named(const char *name, mpp_bytes message)
 {
 	if (strcmp(name, "=held") == 0)
 		return is_held(message);
+	if (strcmp(name, "=waiting") == 0)
+		return is_waiting(message);
+	if (strcmp(name, "=news") == 0)
+		return is_news(message);
 	return strcmp(name, "=probe") == 0 ? is_probe(message)
 					   : is_status(message);
 }
