@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sysexits.h>
@@ -55,31 +56,58 @@ bool carrier_trusts(const struct carrier *c, const mpp_addr *a)
 	return false;
 }
 
-static bool too_many_strangers(const struct carrier *c, const mpp_addr *from)
+/* FNV-1a, from a seed that nobody knows. */
+static uint32_t *bucket_of(struct carrier *c, const mpp_addr *a)
 {
+	const unsigned n = a->family == 4 ? 4 : ADDRESS_V6;
+	uint32_t h = c->seed ^ 2166136261u;
+	unsigned i;
+
+	for (i = 0; i < n; i++)
+		h = (h ^ a->ip[i]) * 16777619u;
+	return &c->bucket[(h ^ h >> 16) % CARRIER_BUCKETS];
+}
+
+static bool too_many_strangers(struct carrier *c, const mpp_addr *from)
+{
+	uint32_t i = *bucket_of(c, from);
 	unsigned n = 0;
-	uint32_t i;
 
 	if (c->config.behind_proxy || carrier_trusts(c, from))
 		return false;
-	for (i = 0; i < c->config.connections; i++) {
+	for (; i != NOBODY; i = c->callers[i].next) {
 		const struct caller *q = &c->callers[i];
 
-		if (q->connection != NULL && !q->known)
-			n += same_address(&q->from, from);
+		n += !q->known && same_address(&q->from, from);
 	}
 	return n >= CARRIER_STRANGERS;
 }
 
-static struct caller *free_place(const struct carrier *c)
+static struct caller *take_place(struct carrier *c, const mpp_addr *from)
 {
-	uint32_t i;
+	const uint32_t i = c->free;
+	uint32_t *bucket = bucket_of(c, from);
+	struct caller *q = &c->callers[i];
 
-	for (i = 0; i < c->config.connections; i++) {
-		if (c->callers[i].connection == NULL)
-			return &c->callers[i];
-	}
-	return NULL;
+	c->free = q->next;
+	c->open++;
+	*q = (struct caller){.carrier = c, .from = *from, .next = *bucket};
+	*bucket = i;
+	return q;
+}
+
+static void give_place(struct carrier *c, struct caller *q)
+{
+	const uint32_t i = (uint32_t)(q - c->callers);
+	uint32_t *at = bucket_of(c, &q->from);
+
+	while (*at != i)
+		at = &c->callers[*at].next;
+	*at = q->next;
+	q->connection = NULL;
+	q->next = c->free;
+	c->free = i;
+	c->open--;
 }
 
 static bool read_address(const struct sockaddr *sa, socklen_t len,
@@ -100,7 +128,7 @@ static enum MHD_Result may_connect(void *cls, const struct sockaddr *sa,
 	struct carrier *c = cls;
 	mpp_addr from;
 
-	if (read_address(sa, len, &from) && free_place(c) != NULL &&
+	if (read_address(sa, len, &from) && c->free != NOBODY &&
 	    !too_many_strangers(c, &from))
 		return MHD_YES;
 	c->count.refused++;
@@ -112,21 +140,20 @@ static void begin(struct carrier *c, struct MHD_Connection *connection,
 {
 	const union MHD_ConnectionInfo *fd = MHD_get_connection_info(
 		connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-	const union MHD_ConnectionInfo *sa = MHD_get_connection_info(
-		connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-	struct caller *q = free_place(c);
+	struct epoll_event e = {.events = EPOLLRDHUP};
+	mpp_addr from = {.family = 0};
 	struct sockaddr_storage peer;
 	socklen_t len = sizeof(peer);
-	struct epoll_event e = {.events = EPOLLRDHUP};
+	struct caller *q;
 
-	if (q == NULL || fd == NULL || sa == NULL)
+	if (c->free == NOBODY || fd == NULL)
 		return;
-	*q = (struct caller){.carrier = c,
-			     .connection = connection,
-			     .fd = fd->connect_fd,
-			     .since = c->now.mono};
-	if (getpeername(q->fd, (struct sockaddr *)&peer, &len) == 0)
-		(void)addr_from_sockaddr(&peer, &q->from);
+	if (getpeername(fd->connect_fd, (struct sockaddr *)&peer, &len) == 0)
+		(void)addr_from_sockaddr(&peer, &from);
+	q = take_place(c, &from);
+	q->connection = connection;
+	q->fd = fd->connect_fd;
+	q->since = c->now.mono;
 	e.data.ptr = q;
 	(void)epoll_ctl(c->left, EPOLL_CTL_ADD, q->fd, &e);
 	c->count.connections++;
@@ -148,7 +175,7 @@ static void connection_changed(void *cls, struct MHD_Connection *connection,
 		return;
 	caller_reset(q);
 	(void)epoll_ctl(q->carrier->left, EPOLL_CTL_DEL, q->fd, NULL);
-	q->connection = NULL;
+	give_place(q->carrier, q);
 }
 
 /* ---- time ---- */
@@ -243,21 +270,10 @@ void carrier_run(struct carrier *c, mpp_instant now)
 		run_all(c);
 }
 
-static bool any_connection(const struct carrier *c)
-{
-	uint32_t i;
-
-	for (i = 0; i < c->config.connections; i++) {
-		if (c->callers[i].connection != NULL)
-			return true;
-	}
-	return false;
-}
-
 int carrier_wait_ms(const struct carrier *c)
 {
 	MHD_UNSIGNED_LONG_LONG ms;
-	int wait = any_connection(c) ? SWEEP_MS : -1;
+	int wait = c->open != 0 ? SWEEP_MS : -1;
 	size_t i;
 
 	for (i = 0; i < c->n; i++) {
@@ -404,6 +420,17 @@ static mpp_err open_all(struct carrier *c, char *pem, struct fault *f)
 	return err;
 }
 
+static void clear_places(struct carrier *c)
+{
+	const uint32_t n = c->config.connections;
+	uint32_t i;
+
+	for (i = 0; i < CARRIER_BUCKETS; i++)
+		c->bucket[i] = NOBODY;
+	for (i = 0; i < n; i++)
+		c->callers[i].next = i + 1 < n ? i + 1 : NOBODY;
+}
+
 static struct carrier *make(const struct carrier_config *config)
 {
 	struct carrier *c = calloc(1, sizeof(*c));
@@ -412,6 +439,10 @@ static struct carrier *make(const struct carrier_config *config)
 		return NULL;
 	c->config = *config;
 	c->callers = calloc(config->connections, sizeof(*c->callers));
+	if (c->callers != NULL)
+		clear_places(c);
+	/* Without randomness it is only easier to guess. */
+	(void)!getrandom(&c->seed, sizeof(c->seed), GRND_NONBLOCK);
 	c->epoll = epoll_create1(EPOLL_CLOEXEC);
 	c->left = epoll_create1(EPOLL_CLOEXEC);
 	if (c->callers != NULL && c->epoll >= 0 && c->left >= 0 &&

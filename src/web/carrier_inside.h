@@ -11,6 +11,10 @@
 
 #include "web/carrier.h"
 
+#define NOBODY UINT32_MAX
+
+enum { CARRIER_BUCKETS = 1024 };
+
 enum caller_state {
 	CALLER_IDLE = 0, /* no request */
 	CALLER_READING,
@@ -24,6 +28,7 @@ struct caller {
 	struct carrier *carrier;
 	struct MHD_Connection *connection; /* NULL: a free place */
 	int fd;
+	uint32_t next;  /* in its bucket, or among the free places */
 	mpp_addr from;  /* TCP's */
 	bool known;     /* a packet of it was authentic */
 	mpp_time since; /* its newest request was over, or it began */
@@ -49,7 +54,10 @@ struct carrier {
 	mpp_time swept;
 	bool draining;
 	struct caller *callers; /* config.connections of them */
-	size_t busy;            /* that have a request */
+	uint32_t open, free;    /* how many are taken; the first free one */
+	uint32_t seed;
+	uint32_t bucket[CARRIER_BUCKETS]; /* by address */
+	size_t busy;                      /* that have a request */
 	struct carrier_counters count;
 	uint8_t room[MPP_WEB_ANSWER_MAX];
 };
