@@ -90,6 +90,7 @@ static int denied(const char *forbidden, const mpp_client_event *ev)
 	case MPP_STATUS_FORBIDDEN:
 		return complain(EX_NOPERM, "the service refused (%d %s): %s",
 				ev->status, text, forbidden);
+	case MPP_STATUS_TIMEOUT:
 	case MPP_STATUS_TOO_MANY:
 	case MPP_STATUS_OVERLOADED:
 		return complain(EX_TEMPFAIL,

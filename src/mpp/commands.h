@@ -13,6 +13,8 @@ int command_unsubscribe(const struct options *o);
 int command_status(const struct options *o);
 int command_endpoint(const struct options *o);
 int command_publish(const struct options *o);
+int command_dig(const struct options *o);
+int command_dns_stub(const struct options *o);
 int command_decode(const struct options *o);
 
 #endif

@@ -24,6 +24,9 @@ static const char help[] =
 	"clock\n"
 	"mpp publish --store NAME=INDEX[:HEXDIGEST] ...   publish states of "
 	"stores\n"
+	"mpp dig [-x] NAME [TYPE] [+short]   have the service resolve a name\n"
+	"mpp dns-stub         answer the DNS queries of programs here, by the "
+	"service\n"
 	"mpp decode           print JSON-BCD from stdin as JSON\n"
 	"\n"
 	"  --state DIR        where this device keeps its key ($MPP_STATE,\n"
@@ -44,11 +47,23 @@ static const char help[] =
 	"  --count N          end after N publications\n"
 	"  --unlinkable       no identifier stands in two packets\n"
 	"\n"
+	"dig:\n"
+	"  -x, --reverse      the name of an address\n"
+	"  --short            only what was found, as +short\n"
+	"  --dnssec           with signatures\n"
+	"  --cd               also what fails validation\n"
+	"dns-stub:\n"
+	"  --listen ADDRESS   where, by UDP and TCP (127.0.0.1:5353; may be "
+	"repeated)\n"
+	"  --allow-remote     also at addresses where others can ask\n"
+	"\n"
 	"Exit codes: 0 done, 64 usage, 65 bad input, 66 not enrolled, 68 host "
 	"unknown,\n"
 	"69 not offered by the domain, 74 disk, 75 no answer, 76 the "
 	"service's key\n"
 	"has changed, 77 refused.\n";
+
+enum { ANY_ARGS = 1000 }; /* the command looks at them itself */
 
 static const struct command {
 	const char *name;
@@ -74,6 +89,14 @@ static const struct command {
 	 OPT_STATE | OPT_TIMEOUT | OPT_JSON | OPT_KEY_LOG, 0, true},
 	{"publish", command_publish,
 	 OPT_STATE | OPT_TIMEOUT | OPT_JSON | OPT_STORE | OPT_KEY_LOG, 0, true},
+	{"dig", command_dig,
+	 OPT_STATE | OPT_TIMEOUT | OPT_JSON | OPT_KEY_LOG | OPT_REVERSE |
+		 OPT_SHORT | OPT_DNSSEC | OPT_CD,
+	 ANY_ARGS, true},
+	{"dns-stub", command_dns_stub,
+	 OPT_STATE | OPT_TIMEOUT | OPT_JSON | OPT_KEY_LOG | OPT_LISTEN |
+		 OPT_ALLOW_REMOTE,
+	 0, true},
 	{"decode", command_decode, OPT_JSON, 0, false},
 };
 
@@ -138,7 +161,7 @@ static int run(struct options *o)
 		return complain(EX_USAGE, "%s does not take --%s", c->name,
 				stray);
 	args = o->token != NULL && o->n_args < 2 ? 0 : c->args;
-	if (o->n_args - 1 < args)
+	if (args != ANY_ARGS && o->n_args - 1 < args)
 		return complain(EX_USAGE, "%s: %s", c->name, missing(c));
 	if (o->n_args - 1 > args)
 		return complain(EX_USAGE, "%s: too many arguments: %s", c->name,

@@ -35,6 +35,12 @@ static const struct option table[] = {
 	{"insecure-key-log", required_argument, NULL, FIRST_BIT + OPT_KEY_LOG},
 	{"unlinkable", no_argument, NULL, FIRST_BIT + OPT_UNLINKABLE},
 	{"token", required_argument, NULL, FIRST_BIT + OPT_TOKEN},
+	{"reverse", no_argument, NULL, FIRST_BIT + OPT_REVERSE},
+	{"short", no_argument, NULL, FIRST_BIT + OPT_SHORT},
+	{"dnssec", no_argument, NULL, FIRST_BIT + OPT_DNSSEC},
+	{"cd", no_argument, NULL, FIRST_BIT + OPT_CD},
+	{"listen", required_argument, NULL, FIRST_BIT + OPT_LISTEN},
+	{"allow-remote", no_argument, NULL, FIRST_BIT + OPT_ALLOW_REMOTE},
 	{"help", no_argument, NULL, VALUE_HELP},
 	{"version", no_argument, NULL, VALUE_VERSION},
 	{NULL, 0, NULL, 0},
@@ -58,6 +64,19 @@ static int set_store(struct options *o, const char *name)
 		return complain(EX_USAGE, "more than %d times --store",
 				STORES_MAX);
 	o->stores[n] = name;
+	return 0;
+}
+
+static int set_listen(struct options *o, const char *address)
+{
+	size_t n = 0;
+
+	while (o->listen[n] != NULL)
+		n++;
+	if (n == LISTEN_MAX)
+		return complain(EX_USAGE, "more than %d times --listen",
+				LISTEN_MAX);
+	o->listen[n] = address;
 	return 0;
 }
 
@@ -142,6 +161,23 @@ static int set_one(struct options *o, unsigned bit, const char *text)
 				SPAN_MIN_MS);
 	case OPT_COUNT:
 		return set_count(o, text);
+	case OPT_REVERSE:
+		o->reverse = true;
+		return 0;
+	case OPT_SHORT:
+		o->brief = true;
+		return 0;
+	case OPT_DNSSEC:
+		o->dnssec = true;
+		return 0;
+	case OPT_CD:
+		o->cd = true;
+		return 0;
+	case OPT_LISTEN:
+		return set_listen(o, text);
+	case OPT_ALLOW_REMOTE:
+		o->allow_remote = true;
+		return 0;
 	case OPT_KEY_LOG:
 		o->key_log_name = text;
 		return 0;
@@ -186,7 +222,7 @@ static int read_all(int argc, char **argv, struct options *o)
 	int value, code;
 
 	opterr = 0;
-	while ((value = getopt_long(argc, argv, ":h", table, NULL)) != -1) {
+	while ((value = getopt_long(argc, argv, ":hx", table, NULL)) != -1) {
 		if (value == '?')
 			return complain(EX_USAGE,
 					"%s: no such option (see mpp --help)",
@@ -198,6 +234,8 @@ static int read_all(int argc, char **argv, struct options *o)
 			o->help = true;
 		} else if (value == VALUE_VERSION) {
 			o->version = true;
+		} else if (value == 'x') {
+			(void)set_one(o, OPT_REVERSE, NULL);
 		} else {
 			code = set_one(o, (unsigned)(value - FIRST_BIT),
 				       optarg);

@@ -24,10 +24,16 @@ enum {
 	OPT_KEY_LOG = 1 << 7,
 	OPT_UNLINKABLE = 1 << 8,
 	OPT_TOKEN = 1 << 9,
+	OPT_REVERSE = 1 << 10,
+	OPT_SHORT = 1 << 11,
+	OPT_DNSSEC = 1 << 12,
+	OPT_CD = 1 << 13,
+	OPT_LISTEN = 1 << 14,
+	OPT_ALLOW_REMOTE = 1 << 15,
 };
 
 /* As many as one packet may publish. */
-enum { STORES_MAX = 40 };
+enum { STORES_MAX = 40, LISTEN_MAX = 8 };
 
 struct options {
 	unsigned given; /* OPT_… that stood there */
@@ -48,6 +54,9 @@ struct options {
 	const char *key_log_name; /* NULL: none */
 	mpp_key_log key_log;      /* for configurations of mpp_loop */
 	bool unlinkable;
+	bool reverse, brief, dnssec, cd;    /* dig */
+	const char *listen[LISTEN_MAX + 1]; /* NULL behind the last */
+	bool allow_remote;
 	char **args; /* the command and its arguments */
 	int n_args;
 };

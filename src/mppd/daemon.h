@@ -2,6 +2,7 @@
 /* daemon.h - mppd: everything it holds, and its life.
  *
  *   start.c  from the configuration to "ready", and back
+ *   resolve.c  names that devices ask for
  *   loop.c   one thread: UDP, clock, store results, control API, signals
  *
  *   datagrams -> mpp_service_receive --\
@@ -12,6 +13,7 @@
 #ifndef MPPD_DAEMON_H
 #define MPPD_DAEMON_H
 
+#include "dns/dns.h"
 #include "host/keylog.h"
 #include "mppd/control.h"
 #include "mppd/memory.h"
@@ -45,6 +47,7 @@ struct daemon {
 	struct control control;
 	struct web *web;
 	struct carrier *carrier; /* NULL: no Web Service */
+	struct dns *dns;         /* NULL: names are not resolved */
 	int epoll;
 	int signals;
 

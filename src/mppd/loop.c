@@ -17,6 +17,7 @@
 #include "host/addr.h"
 #include "host/clock.h"
 #include "mppd/daemon.h"
+#include "mppd/resolve.h"
 
 enum {
 	WAIT_MAX_MS = 60000,
@@ -204,6 +205,7 @@ static bool is_done(const struct daemon *d)
 static int wait_ms(const struct daemon *d)
 {
 	mpp_time due = mpp_service_deadline(d->service);
+	const mpp_time names = resolve_deadline(d);
 	const int web = web_wait_ms(d->web);
 	const int carrier = d->carrier != NULL ? carrier_wait_ms(d->carrier)
 					       : -1;
@@ -211,6 +213,8 @@ static int wait_ms(const struct daemon *d)
 
 	if (d->unanswered)
 		return 0;
+	if (names.us < due.us)
+		due = names;
 	if (d->stopping && d->stop_by.us < due.us)
 		due = d->stop_by;
 	ms = clock_wait_ms(d->now.mono, due, WAIT_MAX_MS);
@@ -246,6 +250,7 @@ static void turn(struct daemon *d, const struct epoll_event *e, int n)
 		take_event(d, e[i].data.fd);
 	run_http(d);
 	take_results(d);
+	resolve_run(d);
 	run_service(d);
 	log_alarms(d);
 	/* What the results woke, and what libmicrohttpd only now reads of the

@@ -19,7 +19,12 @@ mpp_service_config memory_config(const struct conf *c)
 					       : MPP_NO_SNAPSHOTS,
 		.probes = (uint32_t)c->probes,
 		.held = (uint32_t)c->held,
-		.resolves = MPP_NO_RESOLVES,
+		.resolves = c->dns_enabled ? (uint32_t)c->resolves
+					   : MPP_NO_RESOLVES,
+		/* The resolver says by itself that it is too late. */
+		.resolve_ms = (uint32_t)c->dns_deadline_ms + 1000,
+		.resolves_per_device = (uint32_t)c->resolves_per_device,
+		.resolves_per_s = (uint32_t)c->resolves_per_s,
 		.devices = (uint32_t)c->devices,
 		.accounts = (uint32_t)c->accounts,
 		.stores = (uint32_t)c->stores,

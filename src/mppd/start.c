@@ -16,6 +16,7 @@
 #include "host/keyfile.h"
 #include "host/leap.h"
 #include "mppd/daemon.h"
+#include "mppd/resolve.h"
 #include "mppd/measure.h"
 #include "mppd/statedir.h"
 
@@ -349,6 +350,8 @@ static mpp_err open_control(struct daemon *d, struct fault *f)
 					      : NULL,
 		.token_keys = d->key_names,
 		.started = clock_now().mono,
+		.more = resolve_status,
+		.more_arg = d,
 	};
 	int fd;
 	mpp_err err = control_open(&d->conf, &d->control, &fd, f);
@@ -377,6 +380,8 @@ static mpp_err watch_all(struct daemon *d, struct fault *f)
 	d->epoll = epoll_create1(EPOLL_CLOEXEC);
 	well = d->signals >= 0 && d->epoll >= 0 && watch(d, d->signals) &&
 	       watch(d, store_thread_fd(d->thread)) && watch(d, web_fd(d->web));
+	if (d->dns != NULL && well)
+		well = watch(d, dns_fd(d->dns));
 	for (i = 0; i < d->udp.n && well; i++)
 		well = watch(d, d->udp.fd[i]);
 	if (well && d->carrier != NULL)
@@ -393,7 +398,8 @@ mpp_err daemon_start(struct daemon *d, struct fault *f)
 		take_crypto,     take_names,   open_key_log, take_state,
 		open_store,      read_key,     make_service, add_minters,
 		read_leap,       load_all,     start_thread, bind_all,
-		bind_alternates, open_carrier, open_control, watch_all,
+		bind_alternates, open_carrier, open_control, resolve_start,
+		watch_all,
 	};
 	mpp_err err = MPP_OK;
 	size_t i;
@@ -421,6 +427,9 @@ void daemon_end(struct daemon *d)
 	carrier_close(d->carrier);
 	d->carrier = NULL;
 	udp_close(&d->udp);
+	if (d->dns != NULL)
+		dns_close(d->dns);
+	d->dns = NULL;
 	if (d->thread != NULL)
 		store_thread_stop(d->thread);
 	d->thread = NULL;

@@ -278,6 +278,8 @@ static void write_status(mpp_json_writer *w, const void *arg)
 	mpp_json_cstring(w, "store", k->store);
 	write_counters(w, k);
 	write_pools(w, k->service);
+	if (k->more != NULL)
+		k->more(w, k->more_arg);
 	write_some_accounts(w, web);
 	mpp_json_close(w);
 }

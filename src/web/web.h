@@ -11,6 +11,7 @@
 #ifndef WEB_WEB_H
 #define WEB_WEB_H
 
+#include <mpp/jsonbcd.h>
 #include <mpp/service.h>
 
 #include "host/fault.h"
@@ -46,6 +47,9 @@ struct web_config {
 	/* A name of NULL behind the last; NULL: none. */
 	const struct web_token_key *token_keys;
 	mpp_time started;
+	/* Writes more members into the status; NULL: nobody. */
+	void (*more)(mpp_json_writer *w, const void *arg);
+	const void *more_arg;
 };
 
 /* Serve a listening socket (taken, also on failure).

@@ -18,6 +18,9 @@ from test_client import enroll, mpp
 FORGED = "203.0.113.66"
 LONG = [f'long TXT "{i:03d}{"x" * 180}"' for i in range(40)]
 PLAIN = "www A 198.51.100.1\nwww AAAA 2001:db8::1\n" + "\n".join(LONG) + "\n"
+# Whoever asks there gets no answer.
+SILENT = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+SILENT.bind(("127.0.0.1", 0))
 QUERY = bytes.fromhex("0100000100000000000003777777057369676e65076578616d706c65"
                       "0000010001")
 
@@ -43,6 +46,7 @@ def dns_section(place, port):
     zones = ("signe.example", "bad.example", "plain.example",
              "100.51.198.in-addr.arpa")
     stubs = " ".join(f"{zone}=127.0.0.1@{port}" for zone in zones)
+    stubs += f" silent.example=127.0.0.1@{SILENT.getsockname()[1]}"
     return (f"[dns]\nenabled = yes\ntrust-anchor = {place}/anchors\n"
             f"stub = {stubs}\n")
 
@@ -51,10 +55,12 @@ def dns_section(place, port):
 def service(place, nsd):
     folder = place / "d"
     folder.mkdir()
-    daemon = Mppd(folder, limits="resolves-per-second = 200\n"
+    daemon = Mppd(folder, limits="resolves-per-second = 200\nrequests = 1000\n"
+                  "requests-burst = 10000\nhandshakes = 10000\n"
                   + dns_section(place, nsd.port)).start()
     daemon.account()
     enroll(daemon, place / "device")
+    enroll(daemon, place / "stub")
     yield daemon
     if daemon.alive():
         assert daemon.stop() == 0
@@ -70,7 +76,8 @@ def ask(place, *args, code=0):
 class Stub:
     """mpp dns-stub on a free port."""
 
-    def __init__(self, state, *args, listen=("127.0.0.1:0",)):
+    def __init__(self, state, *args, listen=None):
+        listen = listen or (f"127.0.0.1:{free_port()}",)
         where = [w for at in listen for w in ("--listen", at)]
         self.process = subprocess.Popen(
             [program("mpp"), "dns-stub", "--json", "--state", str(state),
@@ -120,7 +127,7 @@ class Stub:
 
 @pytest.fixture(scope="module")
 def stub(service, place):
-    with Stub(place / "device") as running:
+    with Stub(place / "stub") as running:
         running.wait("connected")
         yield running
 
@@ -225,14 +232,10 @@ def test_what_is_counted(service, place):
     assert after == (before[0] + 1, before[1] + 1)
 
 
-def test_a_resolver_that_is_silent(service, place, nsd):
+def test_a_resolver_that_is_silent(service, place):
     """The device hears of it in time: SERVFAIL, and why."""
-    nsd.process.send_signal(signal.SIGSTOP)
-    try:
-        got = Answer(ask(place, "silent.plain.example", "--timeout", "30s"))
-    finally:
-        nsd.process.send_signal(signal.SIGCONT)
-    assert got.status == "SERVFAIL" and got.ede
+    got = Answer(ask(place, "www.silent.example", "--timeout", "30s"))
+    assert got.status == "SERVFAIL" and got.ede == [22]
 
 
 # ---- mpp dns-stub ----
@@ -247,7 +250,10 @@ def test_programs_ask_the_stub(stub, place, name, options):
     got = run_dig(stub, f"{name} {options}")
     own = Answer(ask(place, *name.split(),
                      *(["+dnssec"] if "dnssec" in options else [])))
-    assert (got.status, got.records()) == (own.status, own.records())
+    def solid(answer):
+        """dig puts blanks into signatures."""
+        return sorted("".join(r.split()) for r in answer.records())
+    assert (got.status, solid(got)) == (own.status, solid(own))
     assert (got.edns is None) == ("+noedns" in options)
     if "+noedns" not in options:
         assert got.ede == own.ede
@@ -342,14 +348,7 @@ def test_who_sends_nothing_whole_is_closed(stub):
     with stub.tcp() as sock:
         begin = time.monotonic()
         sock.sendall(b"\0")
-        while sock.recv(1, socket.MSG_DONTWAIT) if False else True:
-            time.sleep(1)
-            try:
-                sock.sendall(b"")
-                if sock.recv(1, socket.MSG_DONTWAIT) == b"":
-                    break
-            except BlockingIOError:
-                assert time.monotonic() - begin < DEADLINE_S
+        assert sock.recv(1) == b""
         assert time.monotonic() - begin > 8
 
 
@@ -360,7 +359,7 @@ def test_a_service_that_is_away(place, nsd, tmp_path):
     daemon = Mppd(folder, limits=dns_section(place, nsd.port)).start()
     daemon.account()
     enroll(daemon, tmp_path / "device")
-    with Stub(tmp_path / "device", listen=("127.0.0.1:0",)) as own:
+    with Stub(tmp_path / "device") as own:
         own.wait("connected")
         assert run_dig(own, "www.signe.example A").status == "NOERROR"
         daemon.kill9()
@@ -393,8 +392,9 @@ def test_a_port_that_is_taken(place, service, stub):
 
 
 def test_both_families(place, service):
+    port = free_port()
     with Stub(place / "device",
-              listen=("[::1]:0", "127.0.0.1:0")) as own:
+              listen=(f"[::1]:{port}", f"127.0.0.1:{port}")) as own:
         own.wait("listening", 2)
         done = subprocess.run(
             ["dig", "@::1", "-p", str(own.port), "+tries=1", "+time=20",
