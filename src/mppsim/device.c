@@ -91,6 +91,7 @@ void device_start(struct sim *s, struct sim_device *d)
 		return;
 	}
 	mpp_client_udf(d->client, d->udf);
+	resolve_forget(s, d);
 	mpp_client_connect(d->client, device_instant(s, d));
 	device_settle(s, d);
 }
@@ -138,6 +139,8 @@ static void take(struct sim *s, struct sim_device *d,
 		check_event(s, d, ev);
 		break;
 	case MPP_EV_RESPONSE:
+		if (resolve_answered(s, d, ev))
+			break;
 		if (ev->request != 0 && ev->request == d->asked)
 			publish_answered(s, d, ev->status);
 		break;
@@ -197,6 +200,7 @@ void device_settle(struct sim *s, struct sim_device *d)
 		}
 	} while (take_events(s, d, false));
 	keepalive_look(s, d);
+	resolve_check(s, d);
 	queue_set(&s->queue, sim_timer(d->number, DEVICE_CLIENT),
 		  mpp_client_deadline(d->client).us);
 }

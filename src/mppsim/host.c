@@ -71,6 +71,7 @@ void host_crash(struct sim *s)
 	queue_set(&s->queue, TIMER_COMMIT, SIM_NEVER);
 	publish_crashed(s);
 	token_crashed(s);
+	resolve_crashed(s);
 }
 
 static void take_commit(struct sim *s)
@@ -129,6 +130,7 @@ void host_settle(struct sim *s)
 		return;
 	do {
 		take_results(s);
+		resolve_settle(s);
 		mpp_service_poll(s->service, sim_instant(s), &s->out);
 		net_from_service(s, false);
 		take_commit(s);

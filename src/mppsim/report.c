@@ -173,6 +173,9 @@ static double speed(const struct report *r, double cpu_s)
 	X(revocations)     \
 	X(tickets_sent)    \
 	X(dead_tried)      \
+	X(asked)           \
+	X(resolved)        \
+	X(unresolved)      \
 	X(handshakes_checked)
 
 static void print_json(const struct report *r, const struct options *o,

@@ -174,6 +174,7 @@ void sim_free(struct sim *s)
 	queue_free(&s->queue);
 	flood_free(s);
 	thief_free(s);
+	resolve_free(s);
 	free(s->d);
 	free(s->a);
 	free(s->g);
@@ -237,6 +238,9 @@ static void world_timer(struct sim *s, enum timer t)
 	case TIMER_REVOKE:
 		token_revoke_due(s);
 		break;
+	case TIMER_RESOLVER:
+		resolve_due(s);
+		break;
 	case TIMER_END: /* only ends the waiting */
 	case TIMERS:
 		break;
@@ -252,6 +256,8 @@ static void device_timer(struct sim *s, struct sim_device *d,
 		fault_due(s, d);
 	else if (t == DEVICE_CHECK)
 		check_due(s, d);
+	else if (t == DEVICE_RESOLVE)
+		resolve_ask(s, d);
 }
 
 static void look(struct sim *s)
@@ -408,8 +414,10 @@ static void run(struct sim *s)
 	sim_trace(s, "set up");
 	if (s->plant == PLANT_OVERRUN)
 		s->memory[s->memory_len + 1]++;
-	for (i = 0; i < s->p.devices; i++)
+	for (i = 0; i < s->p.devices; i++) {
 		fault_arm(s, &s->d[i]);
+		resolve_arm(s, &s->d[i]);
+	}
 	queue_set(&s->queue, TIMER_PUBLISH,
 		  s->now + rng_wait(&s->publisher, s->p.publish));
 	if (s->p.crash != 0)
@@ -431,7 +439,7 @@ static void calm_down(struct sim *s)
 	s->phase = PHASE_CALM;
 	s->p.commit_fails = 0;
 	sim_trace(s, "calm");
-	for (i = TIMER_CRASH; i < TIMER_END; i++)
+	for (i = TIMER_CRASH; i < TIMER_RESOLVER; i++)
 		queue_set(&s->queue, i, SIM_NEVER);
 	if (s->service == NULL)
 		crash_or_restart(s);

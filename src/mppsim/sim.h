@@ -15,6 +15,7 @@
  *   flood.c    first packets from many addresses
  *   thief.c    one who has stolen the service's key
  *   token.c    tokens: kept, used once, minted by another, revoked
+ *   resolve.c  names that devices ask for, and their resolver
  *   truth.c    what is durable, and what a device must therefore hold
  *   check.c    the invariants; the first broken one ends the run
  *   forgery.c  of them, what replays, forgeries and first packets may not do
@@ -79,6 +80,7 @@ enum timer {
 	TIMER_FLOOD,
 	TIMER_THIEF,
 	TIMER_REVOKE,
+	TIMER_RESOLVER,
 	TIMER_END,
 	TIMERS,
 };
@@ -86,6 +88,7 @@ enum device_timer {
 	DEVICE_CLIENT,
 	DEVICE_FAULT,
 	DEVICE_CHECK,
+	DEVICE_RESOLVE,
 	DEVICE_TIMERS,
 };
 
@@ -257,6 +260,7 @@ struct account_of_bytes {
 /* Made when they are first needed. */
 struct flood;
 struct thief;
+struct names;
 struct linked;
 
 struct publishing {
@@ -284,7 +288,8 @@ struct sim_counts {
 	uint64_t forged_read; /* by a device, as an answer to something */
 	uint64_t handshakes_checked; /* that nothing took effect yet */
 	uint64_t minted, revocations;
-	uint64_t tickets_sent, dead_tried; /* with a token; a revoked one */
+	uint64_t asked, resolved, unresolved; /* names */
+	uint64_t tickets_sent, dead_tried;    /* with a token; a revoked one */
 };
 
 enum phase { PHASE_SETUP, PHASE_RUN, PHASE_CALM, PHASE_DONE };
@@ -338,6 +343,7 @@ struct sim {
 	struct linked *linked;
 	struct flood *flood;
 	struct thief *thief;
+	struct names *names;
 	bool partition;
 	uint64_t skew; /* of the service's wall clock */
 	uint8_t service_key[MPP_DH_MAX];
@@ -512,6 +518,22 @@ struct token_before {
 struct token_before token_before(const struct sim *s, const struct datagram *g);
 void token_after(struct sim *s, const struct datagram *g,
 		 const struct token_before *b);
+
+/* ---- resolve.c ---- */
+void resolve_free(struct sim *s);
+/* A device asks for a name from time to time. */
+void resolve_arm(struct sim *s, const struct sim_device *d);
+void resolve_ask(struct sim *s, struct sim_device *d);
+void resolve_forget(struct sim *s, const struct sim_device *d);
+/* False: the answer is to something else. */
+bool resolve_answered(struct sim *s, struct sim_device *d,
+		      const mpp_client_event *ev);
+/* Nothing that it asked goes on for ever. */
+void resolve_check(struct sim *s, const struct sim_device *d);
+/* The resolver: take questions, answer those that are due. */
+void resolve_settle(struct sim *s);
+void resolve_due(struct sim *s);
+void resolve_crashed(struct sim *s);
 
 /* ---- truth.c ---- */
 /* After a commit and after a restart: what became durable. */

@@ -12,7 +12,7 @@ import pytest
 from conftest import ROOT, program
 
 TIER = os.environ.get("MPP_TIER", "")
-# Fourteen scenarios: at least 200 seeds by default, 1,000 in --ci, 100,000 in
+# Fifteen scenarios: at least 200 seeds by default, 1,000 in --ci, 100,000 in
 # --long; and of the ladder as many again.
 SEEDS = {"": 20, "ci": 100, "long": 9100}[TIER]
 LADDER_SEEDS = {"": 240, "ci": 1080, "long": 100080}[TIER]
@@ -45,6 +45,8 @@ SCENARIOS = {
                 "restarts", "by_device"],
     "large": ["large", "packets_again", "forged", "replayed", "lost",
               "restarts", "moves"],
+    "names": ["asked", "resolved", "unresolved", "large", "lost", "crashes",
+              "moves", "replayed"],
     "tokens": ["tickets", "tokens", "minted", "revocations", "dead_tried",
                "restarts", "crashes", "commit_failures", "clock_steps",
                "forged", "replayed"],
