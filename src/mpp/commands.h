@@ -15,6 +15,7 @@ int command_endpoint(const struct options *o);
 int command_publish(const struct options *o);
 int command_dig(const struct options *o);
 int command_dns_stub(const struct options *o);
+int command_netcheck(const struct options *o);
 int command_decode(const struct options *o);
 
 #endif

@@ -27,6 +27,8 @@ static const char help[] =
 	"mpp dig [-x] NAME [TYPE] [+short]   have the service resolve a name\n"
 	"mpp dns-stub         answer the DNS queries of programs here, by the "
 	"service\n"
+	"mpp netcheck [SERVER]  what this network does to presence "
+	"(--lifetime, -4, -6)\n"
 	"mpp decode           print JSON-BCD from stdin as JSON\n"
 	"\n"
 	"  --state DIR        where this device keeps its key ($MPP_STATE,\n"
@@ -42,10 +44,11 @@ static const char help[] =
 	"Wireshark\n"
 	"subscribe:\n"
 	"  --store NAME       only of this store (may be repeated)\n"
-	"  --lease 30s        for how long the service keeps a silent device\n"
-	"  --keepalive 5s     longest silence of this device\n"
-	"  --count N          end after N publications\n"
-	"  --unlinkable       no identifier stands in two packets\n"
+	"  --lease 30s        keep a silent device so long; --keepalive 5s: "
+	"speak "
+	"as often\n"
+	"  --count N          end after N publications; --unlinkable: no "
+	"identifier twice\n"
 	"\n"
 	"dig:\n"
 	"  -x, --reverse      the name of an address\n"
@@ -69,7 +72,7 @@ static const struct command {
 	const char *name;
 	int (*run)(const struct options *o);
 	unsigned allowed;
-	int args;
+	int args; /* negative: up to so many */
 	bool needs_state;
 } commands[] = {
 	{"enroll", command_enroll,
@@ -97,6 +100,9 @@ static const struct command {
 	 OPT_STATE | OPT_TIMEOUT | OPT_JSON | OPT_KEY_LOG | OPT_LISTEN |
 		 OPT_ALLOW_REMOTE,
 	 0, true},
+	{"netcheck", command_netcheck,
+	 OPT_STATE | OPT_TIMEOUT | OPT_JSON | OPT_LIFETIME | OPT_FAMILY, -1,
+	 true},
 	{"decode", command_decode, OPT_JSON, 0, false},
 };
 
@@ -158,15 +164,17 @@ static int run(struct options *o)
 				"%s: no such command (see mpp --help)",
 				o->args[0]);
 	if ((stray = options_stray(o, c->allowed)) != NULL)
-		return complain(EX_USAGE, "%s does not take --%s", c->name,
-				stray);
+		return complain(EX_USAGE, "%s does not take %s%s", c->name,
+				stray[0] == '-' ? "" : "--", stray);
 	args = o->token != NULL && o->n_args < 2 ? 0 : c->args;
 	if (args != ANY_ARGS && o->n_args - 1 < args)
 		return complain(EX_USAGE, "%s: %s", c->name, missing(c));
-	if (o->n_args - 1 > args)
+	if (o->n_args - 1 > (args < 0 ? -args : args))
 		return complain(EX_USAGE, "%s: too many arguments: %s", c->name,
-				o->args[args + 1]);
-	if (c->needs_state && (code = options_state(o)) != 0)
+				o->args[(args < 0 ? -args : args) + 1]);
+	/* A server that is named takes the place of the enrolment. */
+	if (c->needs_state && (c->args >= 0 || o->n_args == 1) &&
+	    (code = options_state(o)) != 0)
 		return code;
 	o->args++;
 	if ((code = open_key_log(o)) == 0)

@@ -41,6 +41,7 @@ static const struct option table[] = {
 	{"cd", no_argument, NULL, FIRST_BIT + OPT_CD},
 	{"listen", required_argument, NULL, FIRST_BIT + OPT_LISTEN},
 	{"allow-remote", no_argument, NULL, FIRST_BIT + OPT_ALLOW_REMOTE},
+	{"lifetime", no_argument, NULL, FIRST_BIT + OPT_LIFETIME},
 	{"help", no_argument, NULL, VALUE_HELP},
 	{"version", no_argument, NULL, VALUE_VERSION},
 	{NULL, 0, NULL, 0},
@@ -133,6 +134,36 @@ static int set_transport(struct options *o, const char *text)
 			text);
 }
 
+/* Those without a value. */
+static void set_flag(struct options *o, unsigned bit)
+{
+	switch (bit) {
+	case OPT_REVERSE:
+		o->reverse = true;
+		break;
+	case OPT_SHORT:
+		o->brief = true;
+		break;
+	case OPT_DNSSEC:
+		o->dnssec = true;
+		break;
+	case OPT_CD:
+		o->cd = true;
+		break;
+	case OPT_ALLOW_REMOTE:
+		o->allow_remote = true;
+		break;
+	case OPT_UNLINKABLE:
+		o->unlinkable = true;
+		break;
+	case OPT_LIFETIME:
+		o->lifetime = true;
+		break;
+	default: /* OPT_JSON */
+		o->json = true;
+	}
+}
+
 static int set_one(struct options *o, unsigned bit, const char *text)
 {
 	o->given |= bit;
@@ -161,34 +192,16 @@ static int set_one(struct options *o, unsigned bit, const char *text)
 				SPAN_MIN_MS);
 	case OPT_COUNT:
 		return set_count(o, text);
-	case OPT_REVERSE:
-		o->reverse = true;
-		return 0;
-	case OPT_SHORT:
-		o->brief = true;
-		return 0;
-	case OPT_DNSSEC:
-		o->dnssec = true;
-		return 0;
-	case OPT_CD:
-		o->cd = true;
-		return 0;
 	case OPT_LISTEN:
 		return set_listen(o, text);
-	case OPT_ALLOW_REMOTE:
-		o->allow_remote = true;
-		return 0;
 	case OPT_KEY_LOG:
 		o->key_log_name = text;
-		return 0;
-	case OPT_UNLINKABLE:
-		o->unlinkable = true;
 		return 0;
 	case OPT_TOKEN:
 		o->token = text;
 		return 0;
-	default: /* OPT_JSON */
-		o->json = true;
+	default:
+		set_flag(o, bit);
 		return 0;
 	}
 }
@@ -222,7 +235,7 @@ static int read_all(int argc, char **argv, struct options *o)
 	int value, code;
 
 	opterr = 0;
-	while ((value = getopt_long(argc, argv, ":hx", table, NULL)) != -1) {
+	while ((value = getopt_long(argc, argv, ":hx46", table, NULL)) != -1) {
 		if (value == '?')
 			return complain(EX_USAGE,
 					"%s: no such option (see mpp --help)",
@@ -236,6 +249,9 @@ static int read_all(int argc, char **argv, struct options *o)
 			o->version = true;
 		} else if (value == 'x') {
 			(void)set_one(o, OPT_REVERSE, NULL);
+		} else if (value == '4' || value == '6') {
+			o->given |= OPT_FAMILY;
+			o->family = value - '0';
 		} else {
 			code = set_one(o, (unsigned)(value - FIRST_BIT),
 				       optarg);
@@ -290,6 +306,9 @@ static unsigned widened(unsigned allowed)
 const char *options_stray(const struct options *o, unsigned allowed)
 {
 	const struct option *row;
+
+	if ((o->given & ~allowed & OPT_FAMILY) != 0)
+		return o->family == 4 ? "-4" : "-6";
 
 	for (row = table; row->val >= FIRST_BIT; row++) {
 		const unsigned bit = (unsigned)(row->val - FIRST_BIT);

@@ -30,6 +30,8 @@ enum {
 	OPT_CD = 1 << 13,
 	OPT_LISTEN = 1 << 14,
 	OPT_ALLOW_REMOTE = 1 << 15,
+	OPT_LIFETIME = 1 << 16,
+	OPT_FAMILY = 1 << 17,
 };
 
 /* As many as one packet may publish. */
@@ -57,6 +59,8 @@ struct options {
 	bool reverse, brief, dnssec, cd;    /* dig */
 	const char *listen[LISTEN_MAX + 1]; /* NULL behind the last */
 	bool allow_remote;
+	bool lifetime;
+	int family;  /* 4 or 6; 0: both */
 	char **args; /* the command and its arguments */
 	int n_args;
 };

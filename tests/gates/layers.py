@@ -15,6 +15,7 @@ CORE = {"base": 0, "jsonbcd": 1, "udf": 1, "rud": 2, "stun": 2, "presence": 3,
 
 # What each directory above the core may include besides itself and the core.
 ABOVE = {
+    "netcheck": set(),
     "crypto": set(),
     "loop": {"crypto"},
     "host": {"crypto"},

@@ -25,7 +25,7 @@ from mutants import (ADMIT, MUTANTS, SIM, SIM_ATTACK, SIM_CLOCKS, SIM_NAT,
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
 FOLDERS = ["base", "jsonbcd", "udf", "rud", "stun", "presence", "role",
-           "crypto"]
+           "crypto", "netcheck"]
 EXTRA = ["src/store/mem.c", "src/store/batch.c", "src/store/error.c"]
 FLAGS = ["-std=c11", "-g", "-O1", "-fno-strict-aliasing", "-w",
          "-fsanitize=address,undefined", "-fno-sanitize-recover=all",
