@@ -152,6 +152,38 @@ static void one_way_udp_brings_nobody_back(void **state)
 	world_end(&w);
 }
 
+/* Of what a device sends, only what tries UDP arrives. */
+static int tries_only(struct world *world, const struct flying *f)
+{
+	static uint32_t passed;
+
+	(void)world;
+	if (!f->to_service)
+		return 0;
+	if (passed == info(0).tries)
+		return 1;
+	passed = info(0).tries;
+	return 0;
+}
+
+static void an_address_that_is_not_proved_brings_nobody_back(void **state)
+{
+	struct world_device *d = subscriber(25, true);
+	uint64_t serial = 0;
+	unsigned i;
+
+	(void)state;
+	w.drop = tries_only;
+	for (i = 1; i < 240; i++) {
+		serial = web_publish(&w, ALICE, "mmm_a", i);
+		web_run(&w, S / 5);
+		assert_int_equal(info(0).now, MPP_TRANSPORT_WEB);
+	}
+	assert_true(info(0).tries > 2);
+	assert_told_once(d, serial);
+	world_end(&w);
+}
+
 static void when_the_web_fails_as_well_it_is_lost_and_comes_back(void **state)
 {
 	struct world_device *d = subscriber(8, true);
@@ -494,6 +526,7 @@ static void who_is_told_to_wait_does_not_ask_over_the_web(void **state)
 	assert_true(world_count(d, MPP_EV_REFUSED) != 0);
 	web_run(&w, 8 * S);
 	assert_int_equal(web.posts, 0);
+	assert_int_equal(info(0).now, MPP_TRANSPORT_UDP);
 	world_end(&w);
 }
 
@@ -540,6 +573,8 @@ int main(void)
 		cmocka_unit_test(a_connection_goes_along_to_the_web_and_back),
 		cmocka_unit_test(udp_is_tried_later_and_later),
 		cmocka_unit_test(one_way_udp_brings_nobody_back),
+		cmocka_unit_test(
+			an_address_that_is_not_proved_brings_nobody_back),
 		cmocka_unit_test(
 			when_the_web_fails_as_well_it_is_lost_and_comes_back),
 		cmocka_unit_test(
