@@ -133,10 +133,14 @@ static bool open_multi(mpp_loop *l)
 		return true;
 	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
 		return false;
-	w->epoll = epoll_create1(EPOLL_CLOEXEC);
 	w->multi = curl_multi_init();
+	if (w->multi == NULL) {
+		curl_global_cleanup();
+		return false;
+	}
+	w->epoll = epoll_create1(EPOLL_CLOEXEC);
 	w->due = MPP_TIME_NEVER;
-	if (w->multi != NULL && w->epoll >= 0 &&
+	if (w->epoll >= 0 &&
 	    curl_multi_setopt(w->multi, CURLMOPT_SOCKETFUNCTION, on_socket) ==
 		    CURLM_OK &&
 	    curl_multi_setopt(w->multi, CURLMOPT_SOCKETDATA, l) == CURLM_OK &&
@@ -165,12 +169,11 @@ void loop_web_close(mpp_loop *l)
 	struct loop_web *w = &l->web;
 	size_t i;
 
-	if (w->multi == NULL && w->epoll < 0)
+	if (w->multi == NULL)
 		return;
 	for (i = 0; i < LOOP_POSTS; i++)
 		drop(w, &w->posts[i]);
-	if (w->multi != NULL)
-		(void)curl_multi_cleanup(w->multi);
+	(void)curl_multi_cleanup(w->multi);
 	if (w->epoll >= 0)
 		(void)close(w->epoll);
 	w->multi = NULL;
