@@ -46,9 +46,11 @@ typedef enum mpp_client_mode {
 	MPP_MODE_ENDPOINT,      /**< ask for the own external endpoint, once */
 	MPP_MODE_ENROLL,        /**< connect, be confirmed, close */
 	MPP_MODE_ASK,           /**< connect, be confirmed, and ask: publish */
+	MPP_MODE_KEEP,          /**< as ASK, but stay connected to ask again */
 } mpp_client_mode;
-/* STATUS, ENDPOINT and ASK connect as an instance of their own, so they never
- * displace a subscription of the instance given. SUBSCRIBE and ENROLL do. */
+/* STATUS, ENDPOINT and ASK connect as an instance of their own, and KEEP as
+ * another one, so that they displace neither each other's connection nor a
+ * subscription of the instance given. SUBSCRIBE and ENROLL do. */
 
 /** How packets travel. */
 typedef enum mpp_transport {

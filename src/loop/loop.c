@@ -235,6 +235,11 @@ static mpp_err load(mpp_loop *l)
 			 l->dir);
 }
 
+bool loop_stays(const mpp_loop *l)
+{
+	return l->mode == MPP_MODE_SUBSCRIBE || l->mode == MPP_MODE_KEEP;
+}
+
 /* Does a connection of this mode end a subscription of this device? */
 static bool displaces(mpp_client_mode mode)
 {
@@ -253,6 +258,8 @@ mpp_err mpp_loop_open(const mpp_loop_config *config, mpp_loop **out,
 	result = load(l);
 	if (result == MPP_OK && displaces(config->mode))
 		result = loop_state_hold(l->dir, &l->hold, &l->error);
+	else if (result == MPP_OK && config->mode == MPP_MODE_KEEP)
+		result = loop_state_keep(l->dir, &l->hold, &l->error);
 	if (result == MPP_OK)
 		result = loop_start(l, config);
 	if (result == MPP_OK) {
@@ -339,7 +346,7 @@ static mpp_err save(mpp_loop *l, const mpp_client_event *ev)
 /* May a service that closed be asked again? The client itself decides so. */
 static bool is_passing(const mpp_loop *l, const mpp_client_event *ev)
 {
-	return l->mode == MPP_MODE_SUBSCRIBE && !l->closing &&
+	return loop_stays(l) && !l->closing &&
 	       ev->status != MPP_STATUS_FORBIDDEN;
 }
 

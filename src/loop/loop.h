@@ -49,6 +49,9 @@ MPP_MUSTCHECK mpp_err loop_start(mpp_loop *l, const mpp_loop_config *config);
 /* Put another socket in place of the one in use; -1: none. */
 void loop_use_socket(mpp_loop *l, int fd);
 
+/* Is it to come back by itself, for as long as the application wants? */
+bool loop_stays(const mpp_loop *l);
+
 /* Watch a descriptor for reading, or no more. */
 mpp_err loop_watch(mpp_loop *l, int fd);
 void loop_unwatch(mpp_loop *l, int fd);

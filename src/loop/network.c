@@ -135,7 +135,7 @@ static void tell_network(mpp_loop *l, bool moved, mpp_instant now)
 {
 	uint8_t network[MPP_NETWORK_LEN];
 
-	if (l->mode != MPP_MODE_SUBSCRIBE || l->socket < 0)
+	if (!loop_stays(l) || l->socket < 0)
 		return;
 	if (name_network(l, now, network) || moved)
 		mpp_client_network(l->client, network, now);

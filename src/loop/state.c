@@ -27,6 +27,7 @@ enum {
 static const char file_name[] = "device.json";
 static const char new_name[] = "device.json.new";
 static const char lock_name[] = "device.lock";
+static const char keep_name[] = "keep.lock";
 static const char turn_name[] = "ask.lock";
 static const char hold_name[] = "subscribe.lock";
 
@@ -485,6 +486,20 @@ mpp_err loop_state_hold(const char *dir, int *fd, mpp_loop_error *e)
 			 "program, or enrol this one with a state directory of "
 			 "its own",
 			 dir);
+}
+
+mpp_err loop_state_keep(const char *dir, int *fd, mpp_loop_error *e)
+{
+	const mpp_err err = lock_file(dir, keep_name, fd, e);
+
+	if (err != MPP_ERR_STATE)
+		return err;
+	return loop_fail(
+		e, err, EX_TEMPFAIL,
+		"%s: another program of this device keeps a connection "
+		"to ask by: end it, or enrol this one with a state "
+		"directory of its own",
+		dir);
 }
 
 mpp_err loop_state_turn(const char *dir, int *fd, mpp_loop_error *e)

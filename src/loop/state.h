@@ -104,6 +104,10 @@ MPP_MUSTCHECK mpp_err loop_state_raise(const char *dir,
 MPP_MUSTCHECK mpp_err loop_state_hold(const char *dir, int *fd,
 				      mpp_loop_error *e);
 
+/* The same for a connection that is kept to ask by, with DIR/keep.lock. */
+MPP_MUSTCHECK mpp_err loop_state_keep(const char *dir, int *fd,
+				      mpp_loop_error *e);
+
 /* Whoever asks once holds DIR/ask.lock for so long: those questions share an
  * instance, so two at a time displace each other, until the service has had
  * enough of it. Does not wait. Errors: as loop_state_hold(). */

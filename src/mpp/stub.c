@@ -170,7 +170,7 @@ static int open_all(struct stub *s)
 {
 	const mpp_loop_config config = {
 		.state_dir = s->o->state,
-		.mode = MPP_MODE_ASK,
+		.mode = MPP_MODE_KEEP,
 		.timeout_ms =
 			(s->o->given & OPT_TIMEOUT) != 0 ? s->o->timeout_ms : 0,
 		.key_log = s->o->key_log,

@@ -86,7 +86,7 @@ static mpp_err init(struct mpp_client *c, const mpp_client_config *k)
 {
 	mpp_err err;
 
-	if (k->mode < MPP_MODE_SUBSCRIBE || k->mode > MPP_MODE_ASK ||
+	if (k->mode < MPP_MODE_SUBSCRIBE || k->mode > MPP_MODE_KEEP ||
 	    k->account.len == 0 || k->account.len > MPP_ACCOUNT_MAX)
 		return MPP_ERR_INVALID;
 	c->mode = k->mode;
@@ -95,10 +95,12 @@ static mpp_err init(struct mpp_client *c, const mpp_client_config *k)
 	memcpy(c->account, k->account.p, k->account.len);
 	memcpy(c->instance, k->instance, MPP_INSTANCE_LEN);
 	/* Whoever only asks connects as an instance of its own, so that it
-	 * never displaces a subscription. */
+	 * never displaces a subscription; and who goes on asking neither. */
 	if (k->mode == MPP_MODE_STATUS || k->mode == MPP_MODE_ENDPOINT ||
 	    k->mode == MPP_MODE_ASK)
 		c->instance[MPP_INSTANCE_LEN - 1] ^= 1;
+	else if (k->mode == MPP_MODE_KEEP)
+		c->instance[MPP_INSTANCE_LEN - 1] ^= 2;
 	c->timestamp_ms = k->timestamp_ms;
 	c->have_invitation = k->have_invitation;
 	memcpy(c->invitation, k->invitation, MPP_INVITATION_LEN);
@@ -312,9 +314,14 @@ void client_restart_next(struct mpp_client *c, mpp_time now)
 	c->renewing = renewing;
 }
 
+bool client_stays(const struct mpp_client *c)
+{
+	return c->mode == MPP_MODE_SUBSCRIBE || c->mode == MPP_MODE_KEEP;
+}
+
 bool client_renewable(const struct mpp_client *c)
 {
-	return c->mode == MPP_MODE_SUBSCRIBE || c->mode == MPP_MODE_ASK;
+	return client_stays(c) || c->mode == MPP_MODE_ASK;
 }
 
 void client_renew(struct mpp_client *c, mpp_time now)

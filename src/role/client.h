@@ -317,6 +317,8 @@ void client_restart(struct mpp_client *c, mpp_time now);
 void client_restart_next(struct mpp_client *c, mpp_time now);
 /* Fresh keys: the same, while the connection that is there serves. */
 void client_renew(struct mpp_client *c, mpp_time now);
+/* Does it come back by itself, for as long as the application wants? */
+bool client_stays(const struct mpp_client *c);
 /* Who asks once has no time for it. */
 bool client_renewable(const struct mpp_client *c);
 /* Is there a connection over which requests go? */

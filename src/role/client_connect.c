@@ -72,7 +72,7 @@ static mpp_err build_payload(struct mpp_client *c, const struct attempt *a,
 	ext_put_end(&w);
 	*len = w.n;
 	if (w.err != MPP_OK || c->mode == MPP_MODE_ENROLL ||
-	    c->mode == MPP_MODE_ASK)
+	    c->mode == MPP_MODE_ASK || c->mode == MPP_MODE_KEEP)
 		return w.err;
 	mpp_json_writer_init(&j, MPP_JSON_B, c->plain + w.n, w.cap - w.n);
 	put_first_message(c, &j);

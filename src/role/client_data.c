@@ -92,7 +92,7 @@ static void take_close(struct mpp_client *c, mpp_time now)
 	}
 	if (code == MPP_STATUS_UNAUTHENTIC)
 		client_ticket_revoked(c);
-	if (code == MPP_STATUS_FORBIDDEN || c->mode != MPP_MODE_SUBSCRIBE) {
+	if (code == MPP_STATUS_FORBIDDEN || !client_stays(c)) {
 		client_done(c);
 		return;
 	}

@@ -35,7 +35,7 @@ void client_heartbeat(struct mpp_client *c, mpp_time now)
 {
 	struct request_slot *r = client_queue(c, MSG_HEARTBEAT);
 
-	if (r != NULL && c->mode == MPP_MODE_SUBSCRIBE && !c->web.on)
+	if (r != NULL && client_stays(c) && !c->web.on)
 		r->probe_ms = keepalive_probe(&c->keepalive, now);
 }
 

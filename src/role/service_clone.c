@@ -23,16 +23,17 @@ static bool live(const struct mpp_service *s, uint32_t slot)
 	       binding_at(&s->state, slot)->state != BINDING_CLOSED;
 }
 
-/* The instance that asks once for another one is no second one. */
+/* The instances that ask for another one, once or again and again, are no second
+ * ones. */
 static bool helper_of(const struct instance *a, const struct instance *b)
 {
 	const unsigned last = MPP_INSTANCE_LEN - 1;
 
 	return memcmp(a->id, b->id, last) == 0 &&
-	       (a->id[last] ^ b->id[last]) == 1;
+	       (a->id[last] ^ b->id[last]) < 4;
 }
 
-/* Whether it is the only one that is live, or the first of it and its helper.
+/* Whether it is the only one that is live, or the first of it and its helpers.
  */
 static bool counts(const struct mpp_service *s, const struct device *d,
 		   unsigned k)

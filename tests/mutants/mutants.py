@@ -752,6 +752,8 @@ MUTANTS = [
      "service_clone_gone(s, d);", "", [CLONE]),
     ("one that asks once is an alarm", "src/role/service_clone.c",
      "helper_of(&d->instances[i], &d->instances[k]))", "0)", [CLONE]),
+    ("one that goes on asking is an alarm", "src/role/service_clone.c",
+     "b->id[last]) < 4;", "b->id[last]) == 1;", [CLONE]),
     ("one that is offline is an alarm", "src/role/service_clone.c",
      "binding_at(&s->state, slot)->state != BINDING_CLOSED;",
      "binding_at(&s->state, slot)->state != BINDING_FREE;", [CLONE]),

@@ -13,7 +13,7 @@ import time
 import pytest
 from conftest import DEADLINE_S, Mppd, free_port, program, wait_for
 from resolving import Answer, Nsd, Zone, dig
-from test_client import enroll, mpp
+from test_client import enroll, invite, mpp
 
 FORGED = "203.0.113.66"
 LONG = [f'long TXT "{i:03d}{"x" * 180}"' for i in range(40)]
@@ -367,6 +367,38 @@ def test_a_service_that_is_away(place, nsd, tmp_path):
         got = run_dig(own, "www.signe.example A")
         assert got.status == "SERVFAIL" and got.ede == [23]
         assert time.monotonic() - begin < 15
+        daemon.start()
+        own.wait("connected", 2)
+        assert run_dig(own, "www.signe.example A").status == "NOERROR"
+    assert daemon.stop() == 0
+    daemon.check_sane()
+
+
+def test_the_stub_beside_other_programs(place, nsd, tmp_path):
+    """What a device asks beside it does not displace it, nor raise the alarm
+    of a copied key; and it survives a service that says goodbye."""
+    folder = tmp_path / "d"
+    folder.mkdir()
+    daemon = Mppd(folder, limits=dns_section(place, nsd.port)).start()
+    daemon.account()
+    state = tmp_path / "device"
+    uri = invite(daemon, "alice@example.com", "--publish")
+    assert mpp("enroll", uri, "--state", state).returncode == 0
+    with Stub(state) as own:
+        own.wait("connected")
+        for words in (["publish", "--store", "a=1"], ["status"], ["endpoint"],
+                      ["dig", "+short", "www.signe.example", "A"]):
+            assert mpp(*words, "--state", state).returncode == 0, words
+        assert run_dig(own, "www.signe.example A").status == "NOERROR"
+        assert [e["event"] for e in own.events].count("lost") == 0
+        counters = daemon.api("GET", "/v1/status")[1]["counters"]
+        # mpp enroll, the stub, and one of each.
+        assert counters["handshakes"] == 6 and counters["clone_alarms"] == 0
+        # A second one would displace the first again and again.
+        done = mpp("dns-stub", "--state", state, "--listen",
+                   f"127.0.0.1:{free_port()}")
+        assert done.returncode == 75 and "keeps a connection" in done.stderr
+        assert daemon.stop() == 0
         daemon.start()
         own.wait("connected", 2)
         assert run_dig(own, "www.signe.example A").status == "NOERROR"

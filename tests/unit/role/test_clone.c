@@ -131,19 +131,29 @@ static void not_when_it_is_allowed(void **state)
 	assert_int_equal(alarms(), MPP_ALARM_INSTANCES);
 }
 
-/* It is the same installation. */
-static void nor_when_a_program_asks_once(void **state)
+/* It is the same installation: one program asks once, another one now and
+ * then. */
+static void nor_when_its_programs_ask(void **state)
 {
+	static const mpp_client_mode modes[] = {MPP_MODE_ASK, MPP_MODE_KEEP};
 	struct world_device *d;
+	int i;
 
 	(void)state;
 	subscriber();
-	w.d[0].config.mode = MPP_MODE_ASK;
-	d = copy(1);
-	w.d[0].config.mode = MPP_MODE_SUBSCRIBE;
-	world_connect(&w, 1);
-	world_run(&w, SECOND);
-	assert_int_equal(world_count(d, MPP_EV_CONNECTED), 1);
+	for (i = 0; i < 2; i++) {
+		w.d[0].config.mode = modes[i];
+		d = copy(1 + i);
+		w.d[0].config.mode = MPP_MODE_SUBSCRIBE;
+		world_connect(&w, 1 + i);
+		world_run(&w, SECOND);
+		assert_int_equal(world_count(d, MPP_EV_CONNECTED), 1);
+	}
+	/* All three serve. */
+	for (i = 0; i < 3; i++)
+		assert_int_equal(world_count(&w.d[i], MPP_EV_LOST) +
+					 world_count(&w.d[i], MPP_EV_CLOSED),
+				 0);
 	assert_int_equal(alarms(), 0);
 	assert_int_equal(count()->clone_alarms, 0);
 }
@@ -279,7 +289,7 @@ int main(void)
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 		CASE(a_second_live_instance_is_an_alarm),
 		CASE(not_when_it_is_allowed),
-		CASE(nor_when_a_program_asks_once),
+		CASE(nor_when_its_programs_ask),
 		CASE(nor_when_the_other_is_offline),
 		CASE(the_third_time_in_a_minute_is_an_alarm),
 		CASE(not_when_it_takes_longer),
