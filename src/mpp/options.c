@@ -248,7 +248,8 @@ static int read_all(int argc, char **argv, struct options *o)
 		} else if (value == VALUE_VERSION) {
 			o->version = true;
 		} else if (value == 'x') {
-			(void)set_one(o, OPT_REVERSE, NULL);
+			o->given |= OPT_REVERSE;
+			o->reverse = true;
 		} else if (value == '4' || value == '6') {
 			o->given |= OPT_FAMILY;
 			o->family = value - '0';

@@ -103,6 +103,7 @@ void resolve_ask(struct sim *s, struct sim_device *d)
 	struct names *n = names_of(s);
 	struct question *q = n->of[d->number];
 	unsigned i = 0;
+	size_t len;
 
 	if (s->phase == PHASE_RUN)
 		resolve_arm(s, d);
@@ -112,8 +113,8 @@ void resolve_ask(struct sim *s, struct sim_device *d)
 		return;
 	q[i].token = ++n->tokens;
 	q[i].at = s->now;
-	if (mpp_client_resolve(d->client,
-			       (mpp_bytes){p, query_of(q[i].token, p)},
+	len = query_of(q[i].token, p);
+	if (mpp_client_resolve(d->client, (mpp_bytes){p, len},
 			       device_instant(s, d), &q[i].request) != MPP_OK) {
 		q[i].request = 0;
 		return;

@@ -86,10 +86,14 @@ static void test_bad(void **state)
 					0};
 	static const uint8_t none[] = {0x12, 0x34, 1, 0, 0, 0,
 				       0,    0,    0, 0, 0, 0};
+	/* 64 octets of label are none, even where they are there. */
+	static const uint8_t longest[12 + 65 + 5] = {HEAD(0x0100, 0, 0),
+						     64, [78] = 1, [80] = 1};
 	struct dnsmsg d;
 	size_t n;
 
 	(void)state;
+	assert_false(dnsmsg_read(BYTES(longest), &d));
 	for (n = 0; n < sizeof(answer); n++)
 		assert_false(dnsmsg_read((mpp_bytes){answer, n}, &d));
 	assert_false(dnsmsg_read(BYTES(loop), &d));
