@@ -56,6 +56,17 @@ static void progress(const struct netcheck *n, const char *text)
 		(void)fprintf(stderr, "\r\033[K%s", text);
 }
 
+/* Where a domain said last that the service is, or an invitation. */
+static void copy_endpoints(struct netcheck *n, const struct loop_state *s)
+{
+	const bool found = s->n_found > 0;
+	const struct loop_endpoint *from = found ? s->found : s->endpoints;
+	const size_t many = found ? s->n_found : s->n_endpoints;
+
+	n->n_endpoints = many < LOOP_ENDPOINTS_MAX ? many : LOOP_ENDPOINTS_MAX;
+	memcpy(n->endpoints, from, n->n_endpoints * sizeof(*from));
+}
+
 static int from_state(struct netcheck *n)
 {
 	struct loop_state s;
@@ -65,13 +76,12 @@ static int from_state(struct netcheck *n)
 
 	if (err != MPP_OK)
 		return complain_loop(err, &e);
-	if (s.account[0] == '\0' || s.n_endpoints == 0)
+	copy_endpoints(n, &s);
+	if (s.account[0] == '\0' || n->n_endpoints == 0)
 		code = complain(EX_NOINPUT,
 				"%s: not enrolled: enrol first, or name a "
 				"server: mpp netcheck SERVER",
 				n->o->state);
-	memcpy(n->endpoints, s.endpoints, sizeof(n->endpoints));
-	n->n_endpoints = s.n_endpoints;
 	memcpy(n->network_key, s.network_key, sizeof(n->network_key));
 	memcpy(n->learnt, s.learnt, sizeof(n->learnt));
 	if (code == 0)

@@ -167,6 +167,10 @@ def test_found_by_name(place, start, device):
     assert device.status()["domain"] == DOMAIN
     said = device.mpp("status").stdout
     assert f"domain     {DOMAIN}\n" in said
+    # What was found is what is checked.
+    report = device.mpp("netcheck", "--json")
+    assert report.stderr == ""
+    assert json.loads(report.stdout)["service"] == f"a.{DOMAIN}:15099"
 
 
 def test_a_secret_from_a_file(place, start, device, folder):
