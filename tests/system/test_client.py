@@ -583,7 +583,7 @@ def test_a_wrong_invitation(folder):
 def test_help_and_version():
     done = mpp("--help")
     assert done.returncode == 0
-    assert len(done.stdout.splitlines()) <= 40
+    assert len(done.stdout.splitlines()) <= 24
     assert max(map(len, done.stdout.splitlines())) <= 80
     done = mpp("--version")
     assert done.returncode == 0
