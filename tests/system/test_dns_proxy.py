@@ -2,6 +2,7 @@
 """Names by the service: mpp dig and mpp dns-stub against a real mppd, which
 asks a real nsd; and dig, which asks the stub."""
 import json
+import os
 import re
 import signal
 import socket
@@ -11,7 +12,7 @@ import threading
 import time
 
 import pytest
-from conftest import DEADLINE_S, Mppd, free_port, program, wait_for
+from conftest import BUILD, DEADLINE_S, Mppd, free_port, program, wait_for
 from resolving import Answer, Nsd, Zone, dig
 from test_client import enroll, invite, mpp
 
@@ -178,6 +179,32 @@ def test_dig_tells_secure_insecure_and_bogus_apart(service, place):
     none = Answer(ask(place, "none.signe.example"))
     assert none.status == "NXDOMAIN"
     assert "SOA" in "".join(none.records("AUTHORITY"))
+
+
+DECADE_S = 10 * 365 * 86400
+
+
+@pytest.mark.parametrize("behind", [DECADE_S, -DECADE_S],
+                         ids=["behind", "ahead"])
+def test_a_device_whose_clock_is_wrong(service, tmp_path, behind):
+    """It connects, and gets what was validated by the service's clock: the
+    signatures hold for a month. netcheck says what is wrong."""
+    shim = BUILD / "recorder" / "wrongclock.so"
+    options = os.environ.get("ASAN_OPTIONS", "")
+    env = {**os.environ, "LD_PRELOAD": str(shim.resolve()),
+           "MPP_CLOCK_BEHIND": str(behind),
+           "ASAN_OPTIONS": f"{options}:verify_asan_link_order=0"}
+    state = ("--state", tmp_path / "device")
+    assert shim.exists()
+    done = mpp("enroll", invite(service), *state, env=env)
+    assert done.returncode == 0, done.stderr
+    good = Answer(mpp("dig", *state, "www.signe.example", env=env).stdout)
+    assert good.status == "NOERROR" and "ad" in good.flags
+    bad = Answer(mpp("dig", *state, "www.bad.example", env=env).stdout)
+    assert (bad.status, bad.ede) == ("SERVFAIL", [6])
+    report = json.loads(mpp("netcheck", "--json", *state, env=env).stdout)
+    assert abs(report["clock_ahead_ms"] / 1000 - behind) < 60
+    assert "clock" in report["advice"]
 
 
 def test_dig_in_short_and_in_reverse(service, place):
