@@ -37,7 +37,9 @@ mpp_err device_init(struct load *l, uint32_t device, struct fault *f)
 		.suite = MPP_SUITE_25519,
 		.have_service_key = true,
 		.have_invitation = true,
-		.keepalive_ms = l->plan->scenario == SCENARIO_PUBLISH
+		.keepalive_ms = l->plan->scenario == SCENARIO_PUBLISH ||
+						l->plan->scenario ==
+							SCENARIO_DNS
 					? KEEPALIVE_NEVER_MS
 					: KEEPALIVE_MS,
 	};
@@ -101,6 +103,9 @@ void device_events(struct load *l, uint32_t device, bool *news)
 			*news = true;
 			break;
 		case MPP_EV_RESPONSE:
+			if (l->responded != NULL)
+				l->responded(l, device, &ev);
+			break;
 		case MPP_EV_KEEPALIVE:
 		case MPP_EV_TRANSPORT:
 			break;

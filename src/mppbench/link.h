@@ -25,6 +25,7 @@ enum work {
 	WORK_HEARTBEAT,
 	WORK_PUBLISH, /* the service, and then publish */
 	WORK_STUN,
+	WORK_DNS, /* the service and its resolver, which sleep and are woken */
 };
 
 enum order {

@@ -43,6 +43,9 @@ struct load {
 	enum work kind;
 	struct wire wire;
 	struct seen seen;
+	void *asker; /* of load->responded */
+	void (*responded)(struct load *l, uint32_t device,
+			  const mpp_client_event *ev); /* NULL: nobody waits */
 	mpp_err err; /* a device lost its connection; fault says which */
 	struct fault fault;
 };

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <sysexits.h>
 
+#include "mppbench/compare.h"
 #include "mppbench/complain.h"
 #include "mppbench/measure.h"
 #include "mppbench/options.h"
@@ -13,6 +14,8 @@ static const char help[] =
 	"mppbench heartbeat   requests of devices, answered\n"
 	"mppbench publish     notifications, acknowledged by devices\n"
 	"mppbench stun        Binding requests of STUN, answered\n"
+	"mppbench dns         names resolved for devices, beside plain "
+	"unbound\n"
 	"mppbench floor       the floor against itself: how far noise goes\n"
 	"\n"
 	"The real service is in a process of its own, the devices (real "
@@ -42,11 +45,30 @@ static int run(struct plan *plan)
 	static struct result result;
 	struct fault f = {EX_SOFTWARE, ""};
 
-	if (plan_complete(plan, &f) != MPP_OK ||
-	    measure(plan, &result, &f) != MPP_OK)
+	if (measure(plan, &result, &f) != MPP_OK)
 		return complain(f.exit_code, "%s", f.text);
 	print_result(plan, &result);
 	return complain_stdout();
+}
+
+static int run_dns(struct plan *plan)
+{
+	static struct comparison result;
+	struct fault f = {EX_SOFTWARE, ""};
+
+	if (compare(plan, &result, &f) != MPP_OK)
+		return complain(f.exit_code, "%s", f.text);
+	compare_print(plan, &result);
+	return complain_stdout();
+}
+
+static int start(struct plan *plan)
+{
+	struct fault f = {EX_SOFTWARE, ""};
+
+	if (plan_complete(plan, &f) != MPP_OK)
+		return complain(f.exit_code, "%s", f.text);
+	return plan->scenario == SCENARIO_DNS ? run_dns(plan) : run(plan);
 }
 
 int main(int argc, char **argv)
@@ -61,5 +83,5 @@ int main(int argc, char **argv)
 			    stdout);
 		return complain_stdout();
 	}
-	return run(&o.plan);
+	return start(&o.plan);
 }

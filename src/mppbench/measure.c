@@ -233,7 +233,7 @@ static int compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static struct middle middle_of(double *v, size_t n)
+struct middle measure_middle(double *v, size_t n)
 {
 	qsort(v, n, sizeof(*v), compare);
 	return (struct middle){
@@ -271,10 +271,10 @@ static void conclude(struct result *r)
 		r->floor_batch += r->floor[i].batch / (double)r->rounds;
 		r->batch += r->scenario[i].batch / (double)r->rounds;
 	}
-	r->ratio = middle_of(ratio, r->rounds);
-	r->floor_us = middle_of(floor, r->rounds);
-	r->scenario_us = middle_of(us, r->rounds);
-	r->ops_per_s = middle_of(per_s, r->rounds).median;
+	r->ratio = measure_middle(ratio, r->rounds);
+	r->floor_us = measure_middle(floor, r->rounds);
+	r->scenario_us = measure_middle(us, r->rounds);
+	r->ops_per_s = measure_middle(per_s, r->rounds).median;
 	r->p50_us = percentile(r, 50);
 	r->p99_us = percentile(r, 99);
 }
@@ -294,50 +294,63 @@ static mpp_err check_enough(struct bench *b)
 
 /* ---- all of it ---- */
 
-static mpp_err run(struct bench *b)
+static mpp_err fork_server(const struct plan *plan, struct link *link,
+			   struct fault *f)
 {
-	struct report r;
-	mpp_err err = ask(b, ORDER_REPORT, WORK_CONNECT, &r);
-
-	if (err == MPP_OK)
-		err = load_open(&b->load, b->plan, &b->link, b->f);
-	if (err != MPP_OK)
-		return err;
-	b->load.port[0] = r.port[0];
-	b->load.port[1] = r.port[1];
-	if ((err = load_connect(&b->load, b->f)) == MPP_OK &&
-	    (err = ask(b, ORDER_REPORT, WORK_CONNECT, &r)) == MPP_OK)
-		err = warm_up(b);
-	b->out->rss = r.rss;
-	if (err == MPP_OK)
-		err = run_rounds(b);
-	if (err == MPP_OK && (err = check_enough(b)) == MPP_OK)
-		conclude(b->out);
-	load_close(&b->load);
-	return err;
-}
-
-mpp_err measure(const struct plan *plan, struct result *out, struct fault *f)
-{
-	static struct bench b;
+	mpp_err err = link_open(link, f);
 	pid_t child;
-	mpp_err err;
 
-	b = (struct bench){.plan = plan, .out = out, .f = f};
-	memset(out, 0, sizeof(*out));
-	if ((err = link_open(&b.link, f)) != MPP_OK)
+	if (err != MPP_OK)
 		return err;
 	child = fork();
 	if (child < 0)
 		return fault_set(f, MPP_ERR_IO, EX_OSERR,
 				 "cannot start the server process");
 	if (child == 0) {
-		link_keep_child(&b.link);
-		server_run(plan, &b.link);
+		link_keep_child(link);
+		server_run(plan, link);
 	}
-	link_keep_parent(&b.link, child);
+	link_keep_parent(link, child);
 	plan_pin(plan->load_cpu);
-	err = run(&b);
+	return MPP_OK;
+}
+
+mpp_err measure_begin(const struct plan *plan, struct link *link,
+		      struct load *load, struct report *r, struct fault *f)
+{
+	const struct command c = {ORDER_REPORT, WORK_CONNECT, 0};
+	mpp_err err;
+
+	load->wire.fd = -1;
+	err = fork_server(plan, link, f);
+	if (err == MPP_OK)
+		err = link_ask(link, &c, r, f);
+	if (err == MPP_OK)
+		err = load_open(load, plan, link, f);
+	if (err != MPP_OK)
+		return err;
+	load->port[0] = r->port[0];
+	load->port[1] = r->port[1];
+	err = load_connect(load, f);
+	return err == MPP_OK ? link_ask(link, &c, r, f) : err;
+}
+
+mpp_err measure(const struct plan *plan, struct result *out, struct fault *f)
+{
+	static struct bench b;
+	struct report r = {0};
+	mpp_err err;
+
+	b = (struct bench){.plan = plan, .out = out, .f = f};
+	memset(out, 0, sizeof(*out));
+	if ((err = measure_begin(plan, &b.link, &b.load, &r, f)) == MPP_OK)
+		err = warm_up(&b);
+	out->rss = r.rss;
+	if (err == MPP_OK)
+		err = run_rounds(&b);
+	if (err == MPP_OK && (err = check_enough(&b)) == MPP_OK)
+		conclude(out);
+	load_close(&b.load);
 	link_close(&b.link);
 	return err;
 }

@@ -39,6 +39,15 @@ struct result {
 MPP_MUSTCHECK mpp_err measure(const struct plan *plan, struct result *out,
 			      struct fault *f);
 
+/* Fork the server and connect the devices. link_close() and load_close() also
+ * after an error. @param[out] r  after it, of the server */
+MPP_MUSTCHECK mpp_err measure_begin(const struct plan *plan, struct link *link,
+				    struct load *load, struct report *r,
+				    struct fault *f);
+
+/* Of n values, which are sorted. */
+struct middle measure_middle(double *v, size_t n);
+
 /* The ratio to reach; 0: none was set. */
 double measure_goal(const struct plan *plan);
 

@@ -154,10 +154,11 @@ static int set_scenario(struct plan *p, const char *name)
 		[SCENARIO_HEARTBEAT] = "heartbeat",
 		[SCENARIO_PUBLISH] = "publish",
 		[SCENARIO_STUN] = "stun",
+		[SCENARIO_DNS] = "dns",
 	};
 	unsigned i;
 
-	for (i = SCENARIO_FLOOR; i <= SCENARIO_STUN; i++) {
+	for (i = SCENARIO_FLOOR; i <= SCENARIO_DNS; i++) {
 		if (strcmp(name, names[i]) == 0) {
 			p->scenario = (enum scenario)i;
 			return 0;
@@ -165,7 +166,7 @@ static int set_scenario(struct plan *p, const char *name)
 	}
 	return complain(EX_USAGE,
 			"%s: no such scenario; there are floor, heartbeat, "
-			"publish and stun",
+			"publish, stun and dns",
 			name);
 }
 
@@ -205,7 +206,7 @@ int options_parse(int argc, char **argv, struct options *out)
 		return code;
 	if (optind == argc)
 		return complain(EX_USAGE, "say what to measure: floor, "
-					  "heartbeat, publish or stun");
+					  "heartbeat, publish, stun or dns");
 	if (argc - optind > 1)
 		return complain(EX_USAGE, "too many arguments: %s",
 				argv[optind + 1]);

@@ -14,17 +14,19 @@ enum scenario {
 	SCENARIO_HEARTBEAT,
 	SCENARIO_PUBLISH,
 	SCENARIO_STUN,
+	SCENARIO_DNS,
 };
 
 /* Damage for the tests of mppbench: each must make a run fail. */
 enum breakage {
 	BREAK_NONE = 0,
 	BREAK_DEAF,     /* the service never hears what came */
-	BREAK_FORGE,    /* now and then a bit of what came is turned */
+	BREAK_FORGE,    /* now and then a bit is turned: of what came, of a
+			 * name's answer */
 	BREAK_MISCOUNT, /* the server reports one operation too many */
 };
 
-enum { ACCOUNT_TEXT = 24 };
+enum { ACCOUNT_TEXT = 24, PLAN_PATH = 320 };
 
 struct plan {
 	enum scenario scenario;
@@ -37,7 +39,9 @@ struct plan {
 	enum breakage broken;
 
 	int server_cpu, load_cpu;
-	unsigned cpus; /* 1: both share one */
+	unsigned cpus;          /* 1: both share one */
+	uint16_t zone_port;     /* dns: of the zone's server */
+	char anchor[PLAN_PATH]; /* dns: file of the trust anchor */
 	mpp_service_secrets secrets;
 	uint8_t salt[8]; /* of the invitations of this run */
 };

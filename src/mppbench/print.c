@@ -92,19 +92,24 @@ static void print_goal(const struct plan *p, const struct result *r)
 		(void)printf("goal: none for this\n");
 }
 
-static void print_text(const struct plan *p, const struct result *r)
+void print_machine_text(const struct plan *p)
 {
 	const struct machine m = look_at_machine();
 
+	(void)printf("machine: %s, %ld cores, Linux %s, load average %.2f; "
+		     "server and devices on %s\n\n",
+		     m.model, m.cores, m.name.release, m.load,
+		     p->cpus == 2 ? "a core each" : "the same core");
+}
+
+static void print_text(const struct plan *p, const struct result *r)
+{
 	(void)printf("%s: %s\n", name_of(p), meaning_of(p));
 	(void)printf("devices %u, fan-out %u, bursts of %u, %zu rounds of %g s "
 		     "each; %zu octets to the server, %zu back\n",
 		     p->devices, p->fanout, p->window, r->rounds, p->seconds,
 		     r->request_len, r->answer_len);
-	(void)printf("machine: %s, %ld cores, Linux %s, load average %.2f; "
-		     "server and devices on %s\n\n",
-		     m.model, m.cores, m.name.release, m.load,
-		     p->cpus == 2 ? "a core each" : "the same core");
+	print_machine_text(p);
 	(void)printf("%-12s %10s %10s %10s %8s\n", "CPU us/op", "median", "min",
 		     "max", "batch");
 	(void)printf("%-12s %10.3f %10.3f %10.3f %8.1f\n", "floor",
@@ -137,7 +142,7 @@ static void print_samples(const char *name, const struct sample *s, size_t n)
 	(void)printf("]");
 }
 
-static void print_machine(void)
+void print_machine_json(void)
 {
 	const struct machine m = look_at_machine();
 
@@ -184,7 +189,7 @@ static void print_json(const struct plan *p, const struct result *r)
 	print_samples("floor_us", r->floor, r->rounds);
 	print_samples("server_us", r->scenario, r->rounds);
 	(void)printf(",\"cpus_used\":%u", p->cpus);
-	print_machine();
+	print_machine_json();
 	print_json_goal(p, r);
 	(void)printf("}\n");
 }

@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #include "host/clock.h"
+#include "mppbench/resolver.h"
 
 enum {
 	OUTBOX = 256,    /* as in mppd */
@@ -56,8 +57,9 @@ struct server {
 	mpp_service *service;
 	struct udp udp[2];
 	int epoll[2];
-	uint64_t turned; /* turns */
-	uint64_t looked; /* in vain */
+	struct resolver resolver; /* dns only */
+	uint64_t turned;          /* turns */
+	uint64_t looked;          /* in vain */
 	uint64_t cpu_ns;
 	enum work work;
 	uint16_t answer_len;
@@ -119,7 +121,8 @@ static bool damage(struct server *v, mpp_buf in)
 {
 	if (v->work == WORK_CONNECT)
 		return false;
-	if (v->plan->broken == BREAK_FORGE && ++v->heard % FORGE_EVERY == 0)
+	if (v->plan->broken == BREAK_FORGE && v->work != WORK_DNS &&
+	    ++v->heard % FORGE_EVERY == 0)
 		in.p[in.len - 1] ^= 1;
 	return v->plan->broken == BREAK_DEAF;
 }
@@ -242,6 +245,24 @@ static NOINLINE void floor_turn(struct server *v)
 	send_out(v, FLOOR);
 }
 
+/* Sleep until there is something to do, and do it: like mppd. */
+static void dns_turn(struct server *v)
+{
+	const mpp_time due = mpp_service_deadline(v->service);
+
+	resolver_wait(&v->resolver, due, clock_now().mono);
+	v->now = clock_now();
+	while (udp_receive(&v->udp[SERVICE], 0, take_datagram, v) == UDP_BATCH)
+		continue;
+	resolver_ask(&v->resolver, v->service, v->now, &v->out);
+	do {
+		if (v->out.cap - v->out.n < FLUSH)
+			send_out(v, SERVICE);
+	} while (resolver_answer(&v->resolver, v->service, v->now, &v->out));
+	commit(v);
+	run_service(v);
+}
+
 static void connect_turn(struct server *v)
 {
 	turn_service(v);
@@ -264,6 +285,8 @@ static mpp_err make_service(struct server *v)
 		.handshakes = 10000,
 		.requests_per_s = 1000,
 		.request_burst = 100000,
+		.resolves_per_device = 64,
+		.resolves_per_s = 1000,
 		.stun_address = 100000,
 		.stun_prefix = 1000000,
 	};
@@ -381,6 +404,10 @@ static void start(struct server *v)
 		fail(v, err, "cannot make the service");
 	watch(v, FLOOR);
 	watch(v, SERVICE);
+	if (!v->failed && v->plan->scenario == SCENARIO_DNS)
+		v->failed = resolver_open(&v->resolver, v->plan,
+					  v->udp[SERVICE].fd[0],
+					  v->link->orders, &v->fault) != MPP_OK;
 }
 
 /* ---- orders ---- */
@@ -417,6 +444,7 @@ static void miscount(struct report *r)
 	r->count.requests++;
 	r->count.acknowledged++;
 	r->count.stun++;
+	r->count.resolves_answered += 1000000; /* more than repetitions */
 	r->floor.received++;
 }
 
@@ -475,6 +503,11 @@ static void look_around(struct server *v)
 static void serve(struct server *v)
 {
 	while (!v->stop) {
+		if (v->work == WORK_DNS) {
+			dns_turn(v);
+			look_around(v);
+			continue;
+		}
 		if (atomic_load(&v->link->shared->rung) > v->turned) {
 			turn(v);
 			continue;
@@ -500,6 +533,7 @@ void server_run(const struct plan *plan, struct link *link)
 	v->out = (mpp_outbox){v->slots, OUTBOX, 0};
 	start(v);
 	serve(v);
+	resolver_close(&v->resolver);
 	if (v->service != NULL)
 		mpp_service_wipe(v->service);
 	mpp_crypto_free(&v->crypto);

@@ -4,8 +4,10 @@ not counted on both sides. How fast anything is, is not tested."""
 import json
 import os
 import re
+import shutil
 import statistics
 import subprocess
+from pathlib import Path
 
 import pytest
 from conftest import DEADLINE_S, program
@@ -138,6 +140,102 @@ def test_fewer_devices_than_a_burst():
     assert json.loads(done.stdout)["window"] == 3
 
 
+FIGURES = {"cpu_us_per_answer", "answers_per_s", "p50_us", "p99_us"}
+
+
+@pytest.fixture(scope="module")
+def resolved():
+    return measure("dns")
+
+
+def test_dns_members(resolved):
+    assert set(resolved) == FIGURES | {
+        "ratio", "ratio_min", "ratio_max", "scenario", "devices", "window",
+        "names", "rounds", "seconds", "ops", "unbound_ops", "repeats",
+        "unbound_repeats", "octets_in", "octets_out", "unbound_octets_in",
+        "unbound_octets_out", "cpus_used", "machine", "goal", "goal_met"}
+    assert resolved["scenario"] == "dns"
+    assert (resolved["devices"], resolved["window"]) == (96, 64)
+    assert resolved["goal"] is None and resolved["goal_met"] is None
+
+
+def test_dns_ratios_are_those_of_the_rounds(resolved):
+    for name in FIGURES:
+        figure = resolved[name]
+        service, unbound = figure["service"], figure["unbound"]
+        assert len(service) == len(unbound) == resolved["rounds"] == 5
+        assert min(service) > 0 and min(unbound) > 0
+        ratios = [s / u for s, u in zip(service, unbound)]
+        for member, want in (("ratio", statistics.median(ratios)),
+                             ("ratio_min", min(ratios)),
+                             ("ratio_max", max(ratios))):
+            assert figure[member] == pytest.approx(want, rel=1e-4), name
+    for member in ("ratio", "ratio_min", "ratio_max"):
+        assert resolved[member] == resolved["cpu_us_per_answer"][member]
+
+
+def test_dns_names_were_resolved(resolved):
+    """Each of them, in each round, sealed on one side only; answers are
+    padded there."""
+    assert resolved["names"] == 1000
+    for member in ("ops", "unbound_ops"):
+        assert resolved[member] >= 5 * resolved["names"]
+    assert resolved["octets_in"] >= 112
+    assert resolved["octets_out"] >= 468
+    assert resolved["unbound_octets_in"] < 48
+    assert resolved["unbound_octets_out"] < 64
+    for p50, p99 in zip(resolved["p50_us"]["service"],
+                        resolved["p99_us"]["service"]):
+        assert 0 < p50 <= p99
+
+
+def test_dns_text():
+    done = run("dns", *SHORT)
+    assert done.returncode == 0, done.stderr
+    for title in ("CPU us/answer", "answers/s", "p50 us", "p99 us"):
+        rows = re.search(rf"^{title} +service +[0-9.]+ .*\n"
+                         r" +unbound +[0-9.]+ .*\n +ratio +[0-9.]+ ",
+                         done.stdout, re.M)
+        assert rows, done.stdout
+
+
+def test_dns_leaves_nothing(tmp_path):
+    """No file, and no process that was started from one."""
+    done = subprocess.run([program("mppbench"), "dns", *SHORT],
+                          capture_output=True, text=True,
+                          timeout=5 * DEADLINE_S,
+                          env={**os.environ, "TMPDIR": str(tmp_path)})
+    assert done.returncode == 0, done.stderr
+    assert list(tmp_path.iterdir()) == []
+    assert commands_with(str(tmp_path)) == []
+
+
+def commands_with(text):
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (process / "cmdline").read_bytes().decode()
+        except OSError:
+            continue
+        if text in command:
+            found.append(command)
+    return found
+
+
+@pytest.mark.parametrize("there,missing", [([], "nsd"), (["nsd"], "unbound")])
+def test_dns_says_what_to_install(tmp_path, there, missing):
+    for name in there:
+        (tmp_path / name).symlink_to(shutil.which(name))
+    done = subprocess.run([program("mppbench"), "dns", *SHORT],
+                          capture_output=True, text=True,
+                          timeout=5 * DEADLINE_S,
+                          env={**os.environ, "PATH": str(tmp_path)})
+    assert done.returncode == 71
+    assert done.stdout == ""
+    assert f"there is no {missing}: install the package {missing}" \
+        in done.stderr
+
+
 UNAUTHENTIC = "datagrams that did not authenticate: the server counted"
 
 
@@ -148,6 +246,9 @@ UNAUTHENTIC = "datagrams that did not authenticate: the server counted"
     ("stun", "deaf", "only 0 of 64 operations of a burst were done"),
     ("stun", "forge", "datagrams that a device refused"),
     ("stun", "miscount", "operations: the server counted"),
+    ("dns", "deaf", "lost its connection"),
+    ("dns", "forge", "bench.example from the service"),
+    ("dns", "miscount", "answers: the server counted"),
     ("heartbeat", "forge", UNAUTHENTIC),
     ("publish", "forge", UNAUTHENTIC),
     ("heartbeat", "miscount", "operations: the server counted"),
@@ -180,8 +281,8 @@ def test_too_few_operations_are_not_measured():
 
 
 @pytest.mark.parametrize("args,why", [
-    ([], "say what to measure: floor, heartbeat or publish"),
-    (["stun"], "there are floor, heartbeat and publish"),
+    ([], "say what to measure: floor, heartbeat, publish, stun or dns"),
+    (["disk"], "there are floor, heartbeat, publish, stun and dns"),
     (["floor", "publish"], "too many arguments: publish"),
     (["floor", "--seconds", "0"], "from 0.05 to 3600"),
     (["floor", "--seconds", "nan"], "from 0.05 to 3600"),
@@ -190,6 +291,7 @@ def test_too_few_operations_are_not_measured():
     (["floor", "--devices", "0"], "from 1 to 1000000"),
     (["floor", "--devices", "-1"], "from 1 to 1000000"),
     (["floor", "--window", "65"], "from 1 to 64"),
+    (["dns", "--fanout", "2"], "only publish takes --fanout"),
     (["floor", "--fanout", "2"], "only publish takes --fanout"),
     (["publish", "--fanout", "65"], "from 1 to 64"),
     (["publish", "--fanout", "10", "--devices", "9"], "at least --fanout"),
