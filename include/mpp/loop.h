@@ -114,15 +114,14 @@ typedef struct mpp_loop_name {
  * or a token are what counts, then what this device knows, then those of the
  * DNS. Endpoints of an invitation URI or a token stay behind those of the
  * domain.
- * @param id  as mpp_loop_enroll()
+ * @param config  as mpp_loop_enroll_with()  @param id  as mpp_loop_enroll()
  * @retval MPP_ERR_INVALID not an account with a domain, an invitation or a
  *   token  MPP_ERR_NOTFOUND the domain has no such records
  *   MPP_ERR_REFUSED it says that it does not offer this, or nothing lets this
  *   device in  MPP_ERR_SYNTAX its records cannot be used; others as
  *   mpp_loop_enroll() */
-MPP_MUSTCHECK mpp_err mpp_loop_enroll_name(const char *state_dir,
-					   const mpp_loop_name *name,
-					   int timeout_ms, char *id,
+MPP_MUSTCHECK mpp_err mpp_loop_enroll_name(const mpp_loop_config *config,
+					   const mpp_loop_name *name, char *id,
 					   mpp_loop_error *err);
 
 /** The id of this device; makes its key if the state directory has none.

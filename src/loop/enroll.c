@@ -521,17 +521,18 @@ static void tell_trusted(const mpp_loop *l, bool was_known, char *out)
 		(void)mpp_udf_text(udf, MPP_UDF_PIN_BITS, out);
 }
 
-static mpp_err enroll_name(mpp_loop *l, const struct entry *x, int timeout_ms,
-			   char *id, char *trusted)
+static mpp_err enroll_name(mpp_loop *l, const struct entry *x,
+			   const mpp_loop_config *given, char *id,
+			   char *trusted)
 {
 	const mpp_time begin = mpp_loop_now(l).mono;
-	mpp_loop_config config = {.timeout_ms = 0};
+	mpp_loop_config config = *given;
 	struct loop_discovery found;
 	bool is_new, known;
 	mpp_err err = prepare_name(l, x, &is_new);
 
 	if (err == MPP_OK)
-		err = ask_domain(l, x->domain, timeout_ms, &found);
+		err = ask_domain(l, x->domain, given->timeout_ms, &found);
 	if (err == MPP_OK)
 		err = check_entry(l, x);
 	if (err == MPP_OK)
@@ -540,15 +541,17 @@ static mpp_err enroll_name(mpp_loop *l, const struct entry *x, int timeout_ms,
 		return err;
 	known = l->state.n_pins > 0 || l->state.service_suite != 0;
 	l->attempt.is_fresh = true;
-	config.timeout_ms = rest_of(timeout_ms, begin, mpp_loop_now(l).mono);
+	config.timeout_ms =
+		rest_of(given->timeout_ms, begin, mpp_loop_now(l).mono);
 	err = finish(l, &config, id);
 	if (err == MPP_OK)
 		tell_trusted(l, known, trusted);
 	return err;
 }
 
-mpp_err mpp_loop_enroll_name(const char *state_dir, const mpp_loop_name *name,
-			     int timeout_ms, char *id, mpp_loop_error *err)
+mpp_err mpp_loop_enroll_name(const mpp_loop_config *config,
+			     const mpp_loop_name *name, char *id,
+			     mpp_loop_error *err)
 {
 	struct entry x;
 	mpp_loop *l;
@@ -557,9 +560,9 @@ mpp_err mpp_loop_enroll_name(const char *state_dir, const mpp_loop_name *name,
 	memset(&x, 0, sizeof(x));
 	result = read_entry(name, &x, err);
 	if (result == MPP_OK)
-		result = loop_new(state_dir, &l, err);
+		result = loop_new(config->state_dir, &l, err);
 	if (result == MPP_OK) {
-		result = enroll_name(l, &x, timeout_ms, id, name->trusted);
+		result = enroll_name(l, &x, config, id, name->trusted);
 		result = end(l, result, err);
 	}
 	mem_wipe(&x, sizeof(x));

@@ -146,14 +146,14 @@ static int enroll_name(const struct options *o)
 {
 	char line[URI_ROOM], id[MPP_UDF_TEXT_MAX], trusted[MPP_UDF_TEXT_MAX];
 	mpp_loop_name name = {.account = o->args[0], .trusted = trusted};
+	const mpp_loop_config config = options_loop(o, MPP_MODE_ENROLL);
 	mpp_loop_error e = {.exit_code = 0};
 	uint8_t token[TOKEN_ROOM];
 	mpp_err err;
 	int code = read_entry(o, line, token, &name);
 
 	if (code == 0) {
-		err = mpp_loop_enroll_name(o->state, &name, o->timeout_ms, id,
-					   &e);
+		err = mpp_loop_enroll_name(&config, &name, id, &e);
 		code = err == MPP_OK ? show_named(o, id, trusted)
 				     : complain_loop(err, &e);
 	}
@@ -191,11 +191,10 @@ int command_enroll(const struct options *o)
 {
 	const unsigned web = OPT_TRANSPORT | OPT_WEB_URL | OPT_WEB_CA;
 
-	if ((o->given & web) != 0 &&
-	    (o->token != NULL || (o->n_args > 1 && is_name(o->args[0]))))
+	if ((o->given & web) != 0 && o->token != NULL)
 		return complain(EX_USAGE,
-				"--transport, --web-url and --web-ca go with "
-				"an invitation's URI");
+				"--transport, --web-url and --web-ca do not go "
+				"with --token: tokens are for UDP");
 	if (o->n_args > 1 && is_name(o->args[0]))
 		return enroll_name(o);
 	if (o->invitation != NULL)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from conftest import DEADLINE_S, Mppd, program, wait_for
+from test_web_service import certificate
 from zones import DOMAIN, Place, Zone, run
 
 ACCOUNT = f"alice@{DOMAIN}"
@@ -69,8 +70,9 @@ def start_(place, folder):
     """start(LISTEN) makes a service with the account."""
     made = []
 
-    def start(listen=f"{V4}:15099 [{V6}]:15099"):
-        made.append(Service(folder / f"s{len(made)}", place, listen).start())
+    def start(listen=f"{V4}:15099 [{V6}]:15099", **more):
+        made.append(Service(folder / f"s{len(made)}", place, listen,
+                            **more).start())
         made[-1].account(ACCOUNT)
         return made[-1]
     yield start
@@ -93,9 +95,9 @@ class Device:
             input=stdin, capture_output=True, text=True,
             timeout=2 * DEADLINE_S)
 
-    def enroll(self, secret, *args):
+    def enroll(self, secret, *args, **more):
         return self.mpp("enroll", ACCOUNT, "--invitation", "-", *args,
-                        stdin=secret + "\n")
+                        stdin=secret + "\n", **more)
 
     def known(self):
         return json.loads((self.state / "device.json").read_text())
@@ -171,6 +173,26 @@ def test_found_by_name(place, start, device):
     report = device.mpp("netcheck", "--json")
     assert report.stderr == ""
     assert json.loads(report.stdout)["service"] == f"a.{DOMAIN}:15099"
+
+
+def test_without_udp(place, start, device, folder):
+    """The Web Service that the zone names serves, when nothing answers where
+    UDP should be; and no URL but the zone's was given."""
+    cert, key = certificate(folder, f"web.{DOMAIN}")
+    service = start(service="endpoint = x.test\n[web]\n"
+                    f"listen = {V4}:8443\ncertificate = {cert}\nkey = {key}")
+    Zone(place, zone_of(service, "_mmmpresence._udp SRV 0 0 15099 dead\n"
+                        "_mmmpresence._tcp SRV 0 0 8443 web\n"
+                        f"dead A {V4_DEAD}\nweb A {V4}\n"))
+    secret = secret_of(service.invitation())
+    assert device.enroll(secret, "--web-ca", cert, "--transport", "udp",
+                         timeout="6s").returncode == 75
+    done = device.enroll(secret, "--web-ca", cert)
+    assert done.returncode == 0, done.stderr
+    assert device.known()["Web"] == [
+        f"https://web.{DOMAIN}:8443/.well-known/mmmpresence"]
+    said = device.mpp("status", "--json", "--web-ca", cert)
+    assert json.loads(said.stdout)["transport"] == "web", said.stderr
 
 
 def test_a_secret_from_a_file(place, start, device, folder):

@@ -37,9 +37,13 @@ class Turnserver:
             self.process = subprocess.Popen(
                 self.command, stdout=log, stderr=log,
                 stdin=subprocess.DEVNULL)
-        wait_for(lambda: "Total General servers" in self.log.read_text() or
-                 self.process.poll() is not None)
-        assert self.process.poll() is None, self.log.read_text()
+        try:
+            wait_for(lambda: "Total General servers" in self.log.read_text() or
+                     self.process.poll() is not None)
+            assert self.process.poll() is None, self.log.read_text()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
         return self
 
     def __exit__(self, kind, value, trace):

@@ -293,6 +293,6 @@ def test_wrong_options_are_refused(folder):
     device = Device(folder)
     assert "auto, udp or web" in device.mpp("status", "--transport", "tcp",
                                             code=64)
-    assert "go with an invitation" in device.mpp(
-        "enroll", "alice@example.com", "--transport", "web", code=64)
+    assert "tokens are for UDP" in device.mpp(
+        "enroll", "--token", "-", "--transport", "web", code=64)
     assert "does not take" in device.mpp("id", "--transport", "web", code=64)
