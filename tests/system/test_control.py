@@ -219,7 +219,8 @@ def test_bad_bodies(mppd):
     assert {p["name"]: p["used"] for p in status["pools"]} == {
         "bindings": 0, "half_open": 0, "paths": 0, "probes": 0,
         "devices": 0, "accounts": 1, "stores": 0, "invitations": 0,
-        "operations": 0, "snapshots": 0, "held": 0}
+        "operations": 0, "snapshots": 0, "held": 0,
+        "resolves": 0}
 
 
 def test_large_bodies(mppd):
