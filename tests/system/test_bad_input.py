@@ -101,6 +101,8 @@ class World:
         self.uri = self.mppd.ctl_json("invite", ALICE)["uri"]
         done = self.run(["mpp", "enroll", "--state", "{device}", "{uri}"])
         assert done.returncode == 0, done.stderr
+        # Made by the first program that asks, and empty for ever.
+        (self.device / "ask.lock").touch(mode=0o600)
 
     def names(self):
         return {"socket": self.mppd.socket, "device": self.device,

@@ -49,7 +49,12 @@ def run(*args):
 
 
 def measure(*args):
-    done = run(*args, *SHORT, "--json")
+    """A machine that stands still between two counts spoils a round, and
+    mppbench says so: not three times in a row."""
+    for _ in range(3):
+        done = run(*args, *SHORT, "--json")
+        if "these figures are worth nothing" not in done.stderr:
+            break
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     assert done.stdout.count("\n") == 1

@@ -492,7 +492,7 @@ def test_where_the_token_is(folder):
                folder / "nothing")
     assert refused(done, 66, "cannot open")
     done = mpp("enroll", "--state", folder / "s", "--token", "-", "mpp://x")
-    assert refused(done, 64, "too many arguments")
+    assert refused(done, 64, "takes the place of the invitation")
     done = mpp("enroll", "--state", folder / "s")
     assert refused(done, 64, "the invitation is missing")
     done = mpp("subscribe", "--state", folder / "s", "--token", "-")
