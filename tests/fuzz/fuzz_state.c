@@ -44,8 +44,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		must(is_untouched(&s), "nothing was changed");
 		return 0;
 	}
-	must((s.n_endpoints > 0) == (s.account[0] != '\0'),
-	     "somebody to talk to, or only a key");
+	must((s.n_endpoints > 0 || s.domain[0] != '\0') ==
+		     (s.account[0] != '\0'),
+	     "somebody to talk to, or to ask for, or only a key");
 	must(loop_state_encode(&s, &buf) == MPP_OK, "it can be written");
 	must(loop_state_decode((mpp_bytes){buf.p, buf.len}, &again, &wrong) ==
 		     MPP_OK,
