@@ -126,7 +126,8 @@ def publisher(alice, state):
 def test_endpoint(alice, state):
     enroll(alice, state)
     document = json.loads(good(mpp("endpoint", "--json", "--state", state)))
-    assert set(document) == {"endpoint", "time"}
+    assert set(document) == {"endpoint", "time", "transport"}
+    assert document["transport"] == "udp"
     assert re.fullmatch(r"(127\.0\.0\.1|\[::1\]):\d+", document["endpoint"])
     moment = datetime.datetime.fromisoformat(
         document["time"].replace("Z", "+00:00"))
