@@ -30,7 +30,7 @@ extern "C" {
 typedef struct mpp_service_config {
 	uint32_t bindings;     /**< connected instances [1024]: 276 each */
 	uint32_t half_open;    /**< unconfirmed handshakes [256]: 144 */
-	uint32_t paths;        /**< new addresses being proved [256]: 64 */
+	uint32_t paths;        /**< new addresses being proved [256]: 80 */
 	uint32_t snapshots;    /**< datagrams of several packets on their way
 				       [64]: 18528 each; MPP_NO_SNAPSHOTS:
 				       what does not fit a packet goes in
